@@ -3,6 +3,10 @@
 #![forbid(unsafe_code)]
 
 pub mod error;
+pub mod hash;
+pub mod random;
+pub mod record;
+pub mod topic;
 pub mod types;
 
 pub use error::ErrorCode;

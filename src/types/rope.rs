@@ -53,6 +53,38 @@ impl Rope {
         self.pieces.iter()
     }
 
+    /// Copies the first `N` bytes; `None` when there are fewer.
+    #[must_use]
+    pub fn peek<const N: usize>(&self) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        let mut filled = 0;
+        for piece in &self.pieces {
+            let len = piece.len().min(N - filled);
+            bytes[filled..filled + len].copy_from_slice(&piece[..len]);
+            filled += len;
+            if filled == N {
+                return Some(bytes);
+            }
+        }
+        (filled == N).then_some(bytes)
+    }
+
+    /// Drops the first `len` bytes, or all when there are fewer.
+    pub fn advance(&mut self, len: usize) {
+        let mut left = len.min(self.len);
+        self.len -= left;
+        while left > 0
+            && let Some(piece) = self.pieces.front_mut()
+        {
+            if piece.len() > left {
+                bytes::Buf::advance(piece, left);
+                return;
+            }
+            left -= piece.len();
+            self.pieces.pop_front();
+        }
+    }
+
     /// Takes the first `len` bytes off as one piece: shared when they lie within one piece, copied
     /// together otherwise. `None` when there are fewer.
     pub fn split_front(&mut self, len: usize) -> Option<Bytes> {

@@ -1,0 +1,317 @@
+//! A broker: brings each request to the partition or the controller that answers it.
+//!
+//! A broker is a state machine. [`Broker::handle`] takes a request and the time; what comes of it
+//! (replies, and events for the trace) goes into a list of [`BrokerEffect`]s. Requests that have to
+//! wait are data in the [`purgatory`]; [`Broker::next_deadline`] says when to call
+//! [`Broker::on_deadline`].
+//!
+//! | request | where it is answered |
+//! |---|---|
+//! | Produce, Fetch, ListOffsets | `data.rs`, by the partition |
+//! | Metadata, CreateTopics, DeleteTopics, CreatePartitions | `topics.rs`, by the controller |
+//! | DescribeConfigs, IncrementalAlterConfigs | `configs.rs` |
+
+mod configs;
+mod controller;
+mod data;
+pub mod metadata;
+mod purgatory;
+mod topics;
+
+use std::collections::BTreeMap;
+
+use crate::api::{Request, Response};
+use crate::config::{BrokerConfig, TopicConfig};
+use crate::error::ErrorCode;
+use crate::log::RollReason;
+use crate::partition::Partition;
+use crate::random::Random;
+use crate::storage::MemoryDisk;
+use crate::types::{BrokerId, Offset, Time, TopicId, TopicName, TopicPartition};
+
+use metadata::{MetadataImage, MetadataRecord, Overrides};
+use purgatory::Purgatory;
+
+/// Names a client's connection; later ones have higher numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// What comes of a request or a deadline.
+#[derive(Clone, Debug)]
+pub enum BrokerEffect {
+    /// Answer a request.
+    Reply { connection: ConnectionId, correlation_id: i32, response: Response },
+    /// Drop a connection, the only answer that `acks=0` has to an error.
+    Close { connection: ConnectionId },
+    /// Something happened that the trace shows.
+    Event(BrokerEvent),
+}
+
+/// What a broker tells the trace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BrokerEvent {
+    /// A batch was appended.
+    Appended {
+        /// Where.
+        partition: TopicPartition,
+        /// The offset of its first record.
+        base_offset: Offset,
+        /// The offset of its last record.
+        last_offset: Offset,
+        /// Its size with the header.
+        bytes: u32,
+    },
+    /// A new segment was begun.
+    Rolled {
+        /// Where.
+        partition: TopicPartition,
+        /// The first offset of the new segment.
+        base_offset: Offset,
+        /// Why.
+        reason: RollReason,
+    },
+    /// The sparse offset index got an entry.
+    Indexed {
+        /// Where.
+        partition: TopicPartition,
+        /// The last offset of the batch that the entry points at.
+        offset: Offset,
+        /// Where that batch starts in its segment, in bytes.
+        position: u32,
+    },
+    /// The high watermark rose.
+    HighWatermark {
+        /// Where.
+        partition: TopicPartition,
+        /// From.
+        from: Offset,
+        /// To.
+        to: Offset,
+    },
+    /// A batch was refused.
+    Refused {
+        /// Where.
+        partition: TopicPartition,
+        /// Why.
+        error: ErrorCode,
+    },
+    /// A fetch found too little and waits.
+    FetchParked {
+        /// Until when, at the latest.
+        deadline: Time,
+    },
+    /// The time of a waiting fetch is up.
+    FetchExpired,
+    /// A topic was created.
+    TopicCreated {
+        /// Its name.
+        topic: TopicName,
+        /// Its number of partitions.
+        partitions: u32,
+    },
+    /// A topic has more partitions now.
+    PartitionsAdded {
+        /// Its name.
+        topic: TopicName,
+        /// Its number of partitions now.
+        partitions: u32,
+    },
+    /// A topic was deleted.
+    TopicDeleted {
+        /// Its name.
+        topic: TopicName,
+    },
+    /// Configs of a topic, or of all brokers, changed.
+    ConfigsChanged {
+        /// The topic; `None` for the brokers.
+        topic: Option<TopicName>,
+    },
+}
+
+/// One broker with its disk.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    id: BrokerId,
+    cluster_id: String,
+    static_configs: Overrides,
+    config: BrokerConfig,
+    disk: MemoryDisk,
+    metadata_log: Vec<MetadataRecord>,
+    image: MetadataImage,
+    partitions: BTreeMap<TopicPartition, Partition>,
+    purgatory: Purgatory,
+    topic_ids: Random,
+    effects: Vec<BrokerEffect>,
+}
+
+impl Broker {
+    /// A broker without topics. `static_configs` are what its properties file would hold.
+    pub fn new(
+        id: BrokerId,
+        cluster_id: String,
+        static_configs: Overrides,
+        config: BrokerConfig,
+        topic_ids: Random,
+    ) -> Self {
+        Broker {
+            id,
+            cluster_id,
+            static_configs,
+            config,
+            disk: MemoryDisk::new(),
+            metadata_log: Vec::new(),
+            image: MetadataImage::default(),
+            partitions: BTreeMap::new(),
+            purgatory: Purgatory::default(),
+            topic_ids,
+            effects: Vec::new(),
+        }
+    }
+
+    pub fn id(&self) -> BrokerId {
+        self.id
+    }
+
+    pub fn image(&self) -> &MetadataImage {
+        &self.image
+    }
+
+    pub fn partitions(&self) -> &BTreeMap<TopicPartition, Partition> {
+        &self.partitions
+    }
+
+    pub fn disk(&self) -> &MemoryDisk {
+        &self.disk
+    }
+
+    /// Serves one request.
+    pub fn handle(
+        &mut self,
+        now: Time,
+        connection: ConnectionId,
+        correlation_id: i32,
+        request: Request,
+    ) -> Vec<BrokerEffect> {
+        let response = match request {
+            Request::Produce(request) => self.produce(now, connection, request),
+            Request::Fetch(request) => self.fetch(now, connection, correlation_id, request),
+            Request::ListOffsets(r) => Some(Response::ListOffsets(self.list_offsets(&r))),
+            Request::Metadata(r) => Some(Response::Metadata(self.metadata(&r))),
+            Request::CreateTopics(r) => Some(Response::CreateTopics(self.create_topics(&r))),
+            Request::DeleteTopics(r) => Some(Response::DeleteTopics(self.delete_topics(&r))),
+            Request::CreatePartitions(r) => {
+                Some(Response::CreatePartitions(self.create_partitions(&r)))
+            }
+            Request::DescribeConfigs(r) => {
+                Some(Response::DescribeConfigs(self.describe_configs(&r)))
+            }
+            Request::IncrementalAlterConfigs(r) => {
+                Some(Response::IncrementalAlterConfigs(self.alter_configs(&r)))
+            }
+        };
+        if let Some(response) = response {
+            self.effects.push(BrokerEffect::Reply { connection, correlation_id, response });
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// When [`on_deadline`](Broker::on_deadline) wants to be called.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.purgatory.next_deadline()
+    }
+
+    /// Answers the requests whose time is up.
+    pub fn on_deadline(&mut self, now: Time) -> Vec<BrokerEffect> {
+        while let Some(fetch) = self.purgatory.take_expired(now) {
+            self.event(BrokerEvent::FetchExpired);
+            let response = self.read_all(&fetch.request);
+            self.reply(fetch.connection, fetch.correlation_id, Response::Fetch(response));
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Forgets a connection that is gone.
+    pub fn on_disconnect(&mut self, connection: ConnectionId) {
+        self.purgatory.forget(connection);
+    }
+
+    /// Comes back after a crash: what was on the disk is there, waiting requests are not, and the
+    /// image is built again from the metadata log.
+    pub fn restart(&mut self) {
+        self.purgatory = Purgatory::default();
+        self.image = MetadataImage::default();
+        for record in &self.metadata_log {
+            self.image.replay(record);
+        }
+    }
+
+    fn event(&mut self, event: BrokerEvent) {
+        self.effects.push(BrokerEffect::Event(event));
+    }
+
+    fn reply(&mut self, connection: ConnectionId, correlation_id: i32, response: Response) {
+        self.effects.push(BrokerEffect::Reply { connection, correlation_id, response });
+    }
+
+    /// Appends decisions to the metadata log and carries them out.
+    fn commit(&mut self, records: Vec<MetadataRecord>) {
+        for record in records {
+            self.image.replay(&record);
+            self.carry_out(&record);
+            self.metadata_log.push(record);
+        }
+    }
+
+    /// Brings the replicas on this broker in line with one record of the image.
+    fn carry_out(&mut self, record: &MetadataRecord) {
+        match record {
+            MetadataRecord::Topic { .. } => {}
+            MetadataRecord::Partition {
+                topic_id, partition, leader, leader_epoch, isr, ..
+            } => {
+                let Some(name) = self.image.topic_name(*topic_id).cloned() else { return };
+                let name = TopicPartition::new(name, *partition);
+                if !self.partitions.contains_key(&name) {
+                    self.create_replica(&name, *topic_id);
+                }
+                if let Some(replica) = self.partitions.get_mut(&name) {
+                    replica.set_leader(*leader, *leader_epoch, isr.clone());
+                }
+            }
+            MetadataRecord::TopicConfig { topic, .. } => self.refresh_configs(Some(topic)),
+            MetadataRecord::BrokerConfig { .. } => self.refresh_configs(None),
+            MetadataRecord::RemoveTopic { topic_id } => {
+                self.partitions.retain(|_, partition| partition.topic_id() != *topic_id);
+            }
+        }
+    }
+
+    fn create_replica(&mut self, name: &TopicPartition, topic_id: TopicId) {
+        let config = self.topic_config(&name.topic);
+        let disk = &mut self.disk;
+        let replica = Partition::create(disk, name.clone(), topic_id, self.id, config);
+        // A memory disk takes any new log; a disk that can fail will take its log offline here.
+        if let Ok(replica) = replica {
+            self.partitions.insert(name.clone(), replica);
+        }
+    }
+
+    fn topic_config(&self, topic: &str) -> TopicConfig {
+        TopicConfig::effective(
+            self.image.topic_configs(topic),
+            self.image.broker_configs(),
+            &self.static_configs,
+        )
+    }
+
+    fn refresh_configs(&mut self, topic: Option<&TopicName>) {
+        let affected = self.partitions.keys().filter(|name| topic.is_none_or(|t| *t == name.topic));
+        for name in affected.cloned().collect::<Vec<_>>() {
+            let config = self.topic_config(&name.topic);
+            if let Some(partition) = self.partitions.get_mut(&name) {
+                partition.set_config(config);
+            }
+        }
+    }
+}

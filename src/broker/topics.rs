@@ -1,0 +1,145 @@
+//! Metadata, and the requests that change topics.
+
+use super::controller::{ControllerContext, is_internal};
+use super::metadata::TopicImage;
+use super::{Broker, BrokerEvent};
+use crate::api::{
+    CreatableTopic, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest,
+    CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, MetadataBroker,
+    MetadataPartition, MetadataRequest, MetadataResponse, MetadataTopic,
+};
+use crate::error::ErrorCode;
+use crate::topic;
+use crate::types::{TopicId, TopicName};
+
+impl Broker {
+    pub(super) fn metadata(&mut self, request: &MetadataRequest) -> MetadataResponse {
+        let topics = match &request.topics {
+            None => self.image.topics().map(|(name, image)| describe(name, image)).collect(),
+            Some(names) => {
+                let may_create = request.allow_auto_topic_creation;
+                names.iter().map(|name| self.describe_topic(name, may_create)).collect()
+            }
+        };
+        MetadataResponse {
+            brokers: vec![MetadataBroker {
+                node_id: self.id,
+                host: "127.0.0.1".to_owned(),
+                port: 9092,
+            }],
+            cluster_id: self.cluster_id.clone(),
+            controller_id: self.id,
+            topics,
+        }
+    }
+
+    fn describe_topic(&mut self, name: &TopicName, may_create: bool) -> MetadataTopic {
+        if let Some(image) = self.image.topic(name) {
+            return describe(name, image);
+        }
+        let error_code = if topic::validate_name(name).is_err() {
+            ErrorCode::InvalidTopicException
+        } else if may_create && self.config.auto_create_topics_enable {
+            self.auto_create(name)
+        } else {
+            ErrorCode::UnknownTopicOrPartition
+        };
+        MetadataTopic {
+            error_code,
+            name: name.clone(),
+            topic_id: TopicId::ZERO,
+            is_internal: is_internal(name),
+            partitions: Vec::new(),
+        }
+    }
+
+    /// Creates a topic that a client asked about. This answer still says that it has no leader;
+    /// the client asks again, and finds it.
+    fn auto_create(&mut self, name: &TopicName) -> ErrorCode {
+        let topic = CreatableTopic {
+            name: name.clone(),
+            num_partitions: -1,
+            replication_factor: -1,
+            assignments: Vec::new(),
+            configs: Vec::new(),
+        };
+        let request = CreateTopicsRequest { topics: vec![topic], validate_only: false };
+        match self.create_topics(&request).topics[0].error_code {
+            ErrorCode::None => ErrorCode::LeaderNotAvailable,
+            ErrorCode::InvalidReplicationFactor => ErrorCode::InvalidReplicationFactor,
+            ErrorCode::InvalidTopicException => ErrorCode::InvalidTopicException,
+            _ => ErrorCode::UnknownTopicOrPartition,
+        }
+    }
+
+    fn controller(&self) -> ControllerContext<'_> {
+        ControllerContext {
+            image: &self.image,
+            config: &self.config,
+            brokers: std::slice::from_ref(&self.id),
+        }
+    }
+
+    pub(super) fn create_topics(&mut self, request: &CreateTopicsRequest) -> CreateTopicsResponse {
+        let mut ids = self.topic_ids.clone();
+        let (records, response) = self.controller().create_topics(request, &mut ids);
+        self.topic_ids = ids;
+        self.commit(records);
+        if !request.validate_only {
+            for created in response.topics.iter().filter(|topic| topic.error_code.is_none()) {
+                let partitions = created.num_partitions as u32;
+                self.event(BrokerEvent::TopicCreated { topic: created.name.clone(), partitions });
+            }
+        }
+        response
+    }
+
+    pub(super) fn delete_topics(&mut self, request: &DeleteTopicsRequest) -> DeleteTopicsResponse {
+        let (records, response) = self.controller().delete_topics(request);
+        let partitions: Vec<_> = self.partitions.keys().cloned().collect();
+        self.commit(records);
+        for deleted in response.topics.iter().filter(|topic| topic.error_code.is_none()) {
+            if let Some(topic) = deleted.name.clone() {
+                self.event(BrokerEvent::TopicDeleted { topic });
+            }
+        }
+        for gone in partitions.iter().filter(|name| !self.partitions.contains_key(*name)) {
+            self.wake_fetches(gone);
+        }
+        response
+    }
+
+    pub(super) fn create_partitions(
+        &mut self,
+        request: &CreatePartitionsRequest,
+    ) -> CreatePartitionsResponse {
+        let (records, response) = self.controller().create_partitions(request);
+        self.commit(records);
+        if !request.validate_only {
+            let extended = response.topics.iter().filter(|topic| topic.error_code.is_none());
+            for topic in extended.filter_map(|topic| topic.name.clone()) {
+                let count = self.image.topic(&topic).map_or(0, |image| image.partitions.len());
+                self.event(BrokerEvent::PartitionsAdded { topic, partitions: count as u32 });
+            }
+        }
+        response
+    }
+}
+
+fn describe(name: &TopicName, image: &TopicImage) -> MetadataTopic {
+    let partition = |(&index, p): (&i32, &super::metadata::PartitionImage)| MetadataPartition {
+        error_code: if p.leader.0 < 0 { ErrorCode::LeaderNotAvailable } else { ErrorCode::None },
+        partition_index: index,
+        leader_id: p.leader,
+        leader_epoch: p.leader_epoch,
+        replica_nodes: p.replicas.clone(),
+        isr_nodes: p.isr.clone(),
+    };
+    MetadataTopic {
+        error_code: ErrorCode::None,
+        name: name.clone(),
+        topic_id: image.topic_id,
+        is_internal: is_internal(name),
+        partitions: image.partitions.iter().map(partition).collect(),
+    }
+}

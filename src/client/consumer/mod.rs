@@ -1,0 +1,535 @@
+//! The consumer: positions, fetches, and what `poll` gives out.
+//!
+//! Each assigned partition has a *position*, the offset of the next record that `poll` will
+//! return. Fetches run ahead of it into a buffer: a poll takes from the buffer, and sends the next
+//! fetches before it returns. Network work happens during `poll` (and other calls that wait), as in
+//! Kafka's classic consumer; a consumer that does not poll fetches nothing new.
+//!
+//! # Simplifications versus Kafka
+//! No groups yet: partitions are assigned by hand, and nothing is committed.
+
+mod fetcher;
+mod offsets;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::metadata::Metadata;
+use super::network::{Backoff, Network};
+use super::{ClientId, Effect, OpId, Outcome, Progress};
+use crate::api::{ListOffsetsPartition, Response};
+use crate::config::{AutoOffsetReset, ConsumerConfig};
+use crate::error::{Error, ErrorCode};
+use crate::random::Random;
+use crate::record::RecordBatch;
+use crate::types::{BrokerId, Offset, Time, Timestamp, TopicName, TopicPartition};
+
+use fetcher::Buffer;
+use offsets::Lookup;
+
+/// Records for the user, still in their batch.
+#[derive(Clone, Debug)]
+pub struct PolledBatch {
+    /// Where they are from.
+    pub partition: TopicPartition,
+    /// The batch that holds them.
+    pub batch: RecordBatch,
+    /// The first offset wanted; earlier records of the batch are skipped.
+    pub from: Offset,
+    /// How many records.
+    pub count: usize,
+}
+
+/// Where the next read position comes from when there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeekTo {
+    /// An offset.
+    Offset(Offset),
+    /// The first offset that the log holds.
+    Beginning,
+    /// The end of the log.
+    End,
+    /// The first record at or after a time; the end when there is none.
+    Time(Timestamp),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Position {
+    /// To be found by asking the leader.
+    Unknown(SeekTo),
+    /// To be found by `auto.offset.reset`.
+    Reset,
+    /// The next offset to read.
+    At(Offset),
+}
+
+#[derive(Clone, Debug)]
+struct Assigned {
+    position: Position,
+    paused: bool,
+    /// Asked for, and not answered yet.
+    looking_up: bool,
+    fetching: bool,
+    not_before: Time,
+    high_watermark: Option<Offset>,
+}
+
+#[derive(Clone, Debug)]
+struct WaitingPoll {
+    op: OpId,
+    deadline: Time,
+}
+
+#[derive(Clone, Debug)]
+struct WaitingPosition {
+    op: OpId,
+    partition: TopicPartition,
+    deadline: Time,
+}
+
+/// What a consumer remembers of a request.
+#[derive(Clone, Debug)]
+enum Sent {
+    Metadata,
+    /// The offset asked for, of each partition.
+    Fetch(BTreeMap<TopicPartition, Offset>),
+    /// Positions to be found.
+    Positions(Vec<TopicPartition>),
+    /// For a call of the user.
+    Lookup(OpId, Vec<ListOffsetsPartition>),
+}
+
+/// A consumer's state.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    config: ConsumerConfig,
+    metadata: Metadata,
+    network: Network<Sent>,
+    assigned: BTreeMap<TopicPartition, Assigned>,
+    buffer: Buffer,
+    poll: Option<WaitingPoll>,
+    positions: Vec<WaitingPosition>,
+    lookups: BTreeMap<OpId, Lookup>,
+    /// What the next poll has to fail with.
+    error: Option<Error>,
+    /// The partition that the next fetch request and the next poll begin with.
+    turn: Option<TopicPartition>,
+    closed: bool,
+}
+
+impl Consumer {
+    /// A consumer without partitions.
+    pub fn new(
+        id: ClientId,
+        config: ConsumerConfig,
+        bootstrap: Vec<BrokerId>,
+        seed: u64,
+    ) -> Self {
+        let reconnect = Backoff {
+            initial_ms: config.reconnect_backoff_ms,
+            max_ms: config.reconnect_backoff_max_ms,
+        };
+        let random = Random::stream(seed, &format!("consumer {} reconnect", id.0));
+        let retry_ms = config.retry_backoff_ms as i64;
+        let auto_create = config.allow_auto_create_topics;
+        Consumer {
+            metadata: Metadata::new(bootstrap, auto_create, retry_ms, config.metadata_max_age_ms),
+            network: Network::new(reconnect, random),
+            assigned: BTreeMap::new(),
+            buffer: Buffer::default(),
+            poll: None,
+            positions: Vec::new(),
+            lookups: BTreeMap::new(),
+            error: None,
+            turn: None,
+            closed: false,
+            config,
+        }
+    }
+
+    /// The client id that the consumer was configured with.
+    pub fn client_id(&self) -> &str {
+        &self.config.client_id
+    }
+
+    /// Replaces the assignment. Partitions that stay keep their position.
+    pub fn assign(&mut self, now: Time, partitions: Vec<TopicPartition>) -> Progress {
+        if self.closed {
+            return Progress::failed(Error::Closed);
+        }
+        if let Some(bad) = partitions.iter().find(|p| p.partition < 0 || p.topic.is_empty()) {
+            let why = format!("'{bad}' is no partition");
+            return Progress::failed(Error::InvalidArgument(why));
+        }
+        let wanted: BTreeSet<TopicPartition> = partitions.into_iter().collect();
+        self.assigned.retain(|partition, _| wanted.contains(partition));
+        self.buffer.retain(|partition| wanted.contains(partition));
+        for partition in &wanted {
+            self.assigned.entry(partition.clone()).or_insert(Assigned {
+                position: Position::Reset,
+                paused: false,
+                looking_up: false,
+                fetching: false,
+                not_before: Time(0),
+                high_watermark: None,
+            });
+        }
+        let topics: BTreeSet<TopicName> = wanted.into_iter().map(|p| p.topic).collect();
+        self.metadata.want_only(now, topics);
+        Progress::DONE
+    }
+
+    /// What is assigned, in order.
+    pub fn assignment(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.assigned.keys()
+    }
+
+    /// Those of the assigned partitions that are paused.
+    pub fn paused(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.assigned.iter().filter(|(_, state)| state.paused).map(|(partition, _)| partition)
+    }
+
+    fn find(&mut self, partition: &TopicPartition) -> Result<&mut Assigned, Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        self.assigned.get_mut(partition).ok_or_else(|| Error::NotAssigned(partition.clone()))
+    }
+
+    /// Moves the position of a partition. What was fetched from elsewhere is dropped.
+    pub fn seek(&mut self, partition: &TopicPartition, to: SeekTo) -> Progress {
+        let position = match to {
+            SeekTo::Offset(offset) if offset.0 < 0 => {
+                let why = format!("offset {offset} is negative");
+                return Progress::failed(Error::InvalidArgument(why));
+            }
+            SeekTo::Offset(offset) => Position::At(offset),
+            SeekTo::Time(timestamp) if timestamp.0 < 0 => {
+                let why = format!("timestamp {timestamp} is negative");
+                return Progress::failed(Error::InvalidArgument(why));
+            }
+            to => Position::Unknown(to),
+        };
+        match self.find(partition) {
+            Err(error) => Progress::failed(error),
+            Ok(state) => {
+                state.position = position;
+                self.buffer.retain(|other| other != partition);
+                Progress::DONE
+            }
+        }
+    }
+
+    /// Stops or resumes giving out records of some partitions, without losing their positions.
+    pub fn set_paused(&mut self, partitions: &[TopicPartition], paused: bool) -> Progress {
+        for partition in partitions {
+            if let Err(error) = self.find(partition) {
+                return Progress::failed(error);
+            }
+        }
+        for partition in partitions {
+            if let Some(state) = self.assigned.get_mut(partition) {
+                state.paused = paused;
+            }
+        }
+        Progress::DONE
+    }
+
+    /// Gives out records, waiting for some until the deadline.
+    pub fn poll(
+        &mut self,
+        now: Time,
+        op: OpId,
+        deadline: Time,
+        effects: &mut Vec<Effect>,
+    ) -> Progress {
+        if self.closed {
+            return Progress::failed(Error::Closed);
+        }
+        if self.assigned.is_empty() {
+            let why = "nothing is assigned to this consumer".to_owned();
+            return Progress::failed(Error::InvalidArgument(why));
+        }
+        if self.poll.is_some() {
+            let why = "this consumer is being polled already".to_owned();
+            return Progress::failed(Error::InvalidArgument(why));
+        }
+        self.poll = Some(WaitingPoll { op, deadline });
+        self.run(now, effects);
+        // The answer is the last effect if the poll was done at once.
+        match effects.pop() {
+            Some(Effect::Complete { op: done, result }) if done == op => Progress::Ready(result),
+            other => {
+                effects.extend(other);
+                Progress::Pending
+            }
+        }
+    }
+
+    /// The position of a partition; asks the leader for it if it is not known.
+    pub fn position(
+        &mut self,
+        now: Time,
+        op: OpId,
+        partition: &TopicPartition,
+        effects: &mut Vec<Effect>,
+    ) -> Progress {
+        match self.find(partition).map(|state| state.position) {
+            Err(error) => Progress::failed(error),
+            Ok(Position::At(offset)) => Progress::Ready(Ok(Outcome::Offset(offset))),
+            Ok(_) => {
+                let deadline = now.after_ms(self.config.default_api_timeout_ms);
+                let partition = partition.clone();
+                self.positions.push(WaitingPosition { op, partition, deadline });
+                self.run(now, effects);
+                Progress::Pending
+            }
+        }
+    }
+
+    /// How many records lie between the position and the high watermark of the last fetch.
+    pub fn lag(&mut self, partition: &TopicPartition) -> Progress {
+        match self.find(partition) {
+            Err(error) => Progress::failed(error),
+            Ok(state) => {
+                let lag = match (state.position, state.high_watermark) {
+                    (Position::At(offset), Some(end)) => Some((end - offset).max(0)),
+                    _ => None,
+                };
+                Progress::Ready(Ok(Outcome::Lag(lag)))
+            }
+        }
+    }
+
+    /// Stops for good.
+    pub fn close(&mut self, effects: &mut Vec<Effect>) -> Progress {
+        if std::mem::replace(&mut self.closed, true) {
+            return Progress::DONE;
+        }
+        let polls = self.poll.take().map(|poll| poll.op);
+        let positions = std::mem::take(&mut self.positions).into_iter().map(|wait| wait.op);
+        let lookups = std::mem::take(&mut self.lookups).into_keys();
+        for op in polls.into_iter().chain(positions).chain(lookups) {
+            effects.push(Effect::Complete { op, result: Err(Error::Closed) });
+        }
+        for broker in self.network.brokers() {
+            effects.push(Effect::Disconnect { broker });
+        }
+        self.assigned.clear();
+        self.buffer.retain(|_| false);
+        Progress::DONE
+    }
+
+    pub fn abandon(&mut self, op: OpId) {
+        self.poll.take_if(|poll| poll.op == op);
+        self.positions.retain(|wait| wait.op != op);
+        self.lookups.remove(&op);
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    pub fn on_response(
+        &mut self,
+        now: Time,
+        broker: BrokerId,
+        correlation_id: i32,
+        response: Response,
+        effects: &mut Vec<Effect>,
+    ) {
+        match (self.network.answered(broker, correlation_id), response) {
+            (Some(Sent::Metadata), Response::Metadata(response)) => {
+                self.metadata.update(now, response);
+            }
+            (Some(Sent::Fetch(asked)), Response::Fetch(response)) => {
+                self.on_fetched(now, &asked, response, effects);
+            }
+            (Some(Sent::Positions(asked)), Response::ListOffsets(response)) => {
+                self.on_positions(now, &asked, &response, effects);
+            }
+            (Some(Sent::Lookup(op, asked)), Response::ListOffsets(response)) => {
+                self.on_looked_up(now, op, asked, &response);
+            }
+            _ => {}
+        }
+        self.run(now, effects);
+    }
+
+    pub fn on_disconnect(&mut self, now: Time, broker: BrokerId, effects: &mut Vec<Effect>) {
+        self.lose_connection(now, broker);
+        self.run(now, effects);
+    }
+
+    fn lose_connection(&mut self, now: Time, broker: BrokerId) {
+        self.metadata.invalidate();
+        for sent in self.network.disconnected(now, broker) {
+            match sent {
+                Sent::Metadata => self.metadata.failed(now),
+                Sent::Fetch(asked) => {
+                    for partition in asked.keys() {
+                        self.retry_later(now, partition);
+                    }
+                }
+                Sent::Positions(asked) => {
+                    for partition in &asked {
+                        self.retry_later(now, partition);
+                    }
+                }
+                Sent::Lookup(op, asked) => self.ask_again(now, op, asked),
+            }
+        }
+    }
+
+    fn retry_later(&mut self, now: Time, partition: &TopicPartition) {
+        let wait_ms = self.config.retry_backoff_ms as i64;
+        if let Some(state) = self.assigned.get_mut(partition) {
+            state.fetching = false;
+            state.looking_up = false;
+            state.not_before = now.after_ms(wait_ms);
+        }
+    }
+
+    pub fn on_deadline(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        while let Some(broker) = self.network.timed_out(now) {
+            effects.push(Effect::Event(super::ClientEvent::RequestTimedOut { broker }));
+            effects.push(Effect::Disconnect { broker });
+            self.lose_connection(now, broker);
+        }
+        self.run(now, effects);
+    }
+
+    /// Whether a call waits, so that the consumer may use the network.
+    fn is_active(&self) -> bool {
+        self.poll.is_some() || !self.positions.is_empty() || !self.lookups.is_empty()
+    }
+
+    /// Does whatever can be done now.
+    fn run(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if self.closed || !self.is_active() {
+            return;
+        }
+        self.note_fatal_errors();
+        self.ask_for_metadata(now, effects);
+        self.ask_for_positions(now, effects);
+        self.send_lookups(now, effects);
+        if self.poll.is_some() {
+            self.send_fetches(now, effects);
+        }
+        self.finish_positions(now, effects);
+        self.finish_lookups(now, effects);
+        self.finish_poll(now, effects);
+    }
+
+    /// A topic that can never be read fails the next poll.
+    fn note_fatal_errors(&mut self) {
+        let topics = self.assigned.keys().map(|partition| &partition.topic);
+        let fatal = topics
+            .filter_map(|topic| self.metadata.fatal_error(topic).map(|code| (topic, code)))
+            .next();
+        if let Some((topic, code)) = fatal {
+            self.error.get_or_insert(Error::kafka(code, format!("topic '{topic}'")));
+        }
+    }
+
+    fn finish_poll(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let Some(poll) = self.poll.take() else { return };
+        let batches = self.take_records();
+        let result = if !batches.is_empty() {
+            // The next fetches go out before the user sees these records.
+            self.send_fetches(now, effects);
+            Ok(Outcome::Polled(batches))
+        } else if let Some(error) = self.error.take() {
+            Err(error)
+        } else if poll.deadline <= now {
+            Ok(Outcome::Polled(batches))
+        } else {
+            self.poll = Some(poll);
+            return;
+        };
+        effects.push(Effect::Complete { op: poll.op, result });
+    }
+
+    fn finish_positions(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        for wait in std::mem::take(&mut self.positions) {
+            let position = self.assigned.get(&wait.partition).map(|state| state.position);
+            let result = match position {
+                None => Err(Error::NotAssigned(wait.partition.clone())),
+                Some(Position::At(offset)) => Ok(Outcome::Offset(offset)),
+                Some(_) if self.error.is_some() => match self.error.take() {
+                    Some(error) => Err(error),
+                    None => continue,
+                },
+                Some(_) if wait.deadline <= now => Err(Error::Timeout {
+                    what: format!("the position of {}", wait.partition),
+                    after: Duration::from_millis(self.config.default_api_timeout_ms as u64),
+                }),
+                Some(_) => {
+                    self.positions.push(wait);
+                    continue;
+                }
+            };
+            effects.push(Effect::Complete { op: wait.op, result });
+        }
+    }
+
+    pub fn next_deadline(&self) -> Option<Time> {
+        let in_flight = self.network.next_deadline();
+        if self.closed || !self.is_active() {
+            return in_flight;
+        }
+        let backoffs = self.assigned.values().map(|state| state.not_before);
+        let backoffs = backoffs.filter(|&due| due > Time(0));
+        let brokers = self.metadata.brokers().filter_map(|b| self.network.blocked_until(Time(0), b));
+        let calls = self.positions.iter().map(|wait| wait.deadline);
+        let lookups = self.lookups.values().map(Lookup::next_deadline);
+        let poll = self.poll.as_ref().map(|poll| poll.deadline);
+        in_flight
+            .into_iter()
+            .chain(self.metadata.next_deadline())
+            .chain(backoffs)
+            .chain(brokers)
+            .chain(calls)
+            .chain(lookups)
+            .chain(poll)
+            .min()
+    }
+
+    fn ask_for_metadata(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let Some(broker) = self.network.least_loaded(now, self.metadata.brokers()) else { return };
+        if let Some(request) = self.metadata.next_request(now) {
+            let expected = Some((self.config.request_timeout_ms, Sent::Metadata));
+            let request = crate::api::Request::Metadata(request);
+            self.network.send(now, broker, request, expected, effects);
+        }
+    }
+
+    /// What `auto.offset.reset` says, or the error that it demands.
+    fn reset_target(&self, now: Time) -> Option<SeekTo> {
+        match self.config.auto_offset_reset {
+            AutoOffsetReset::Earliest => Some(SeekTo::Beginning),
+            AutoOffsetReset::Latest => Some(SeekTo::End),
+            AutoOffsetReset::None => None,
+            AutoOffsetReset::ByDuration(back) => {
+                let back_ms = i64::try_from(back.as_millis()).unwrap_or(i64::MAX);
+                Some(SeekTo::Time(Timestamp(now.timestamp().0.saturating_sub(back_ms).max(0))))
+            }
+        }
+    }
+
+    /// Whether an error is cured by fresh metadata and another attempt.
+    fn is_stale_metadata(code: ErrorCode) -> bool {
+        matches!(
+            code,
+            ErrorCode::NotLeaderOrFollower
+                | ErrorCode::UnknownTopicOrPartition
+                | ErrorCode::LeaderNotAvailable
+                | ErrorCode::FencedLeaderEpoch
+                | ErrorCode::UnknownLeaderEpoch
+                | ErrorCode::KafkaStorageError
+                | ErrorCode::ReplicaNotAvailable
+                | ErrorCode::OffsetNotAvailable
+                | ErrorCode::UnknownTopicId
+        )
+    }
+}

@@ -1,0 +1,146 @@
+//! What a client knows of the cluster, and when it asks again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::api::{MetadataRequest, MetadataResponse, MetadataTopic};
+use crate::error::ErrorCode;
+use crate::types::{BrokerId, LeaderEpoch, Time, TopicName, TopicPartition};
+
+/// A client's picture of the cluster.
+#[derive(Clone, Debug)]
+pub struct Metadata {
+    brokers: Vec<BrokerId>,
+    topics: BTreeMap<TopicName, MetadataTopic>,
+    wanted: BTreeSet<TopicName>,
+    allow_auto_creation: bool,
+    retry_backoff_ms: i64,
+    max_age_ms: i64,
+    /// Something is missing or known to be wrong.
+    stale: bool,
+    in_flight: bool,
+    not_before: Time,
+    updated: Option<Time>,
+}
+
+impl Metadata {
+    /// Knows the brokers to ask first, and nothing else.
+    pub fn new(
+        bootstrap: Vec<BrokerId>,
+        allow_auto_creation: bool,
+        retry_backoff_ms: i64,
+        max_age_ms: i64,
+    ) -> Self {
+        Metadata {
+            brokers: bootstrap,
+            topics: BTreeMap::new(),
+            wanted: BTreeSet::new(),
+            allow_auto_creation,
+            retry_backoff_ms,
+            max_age_ms,
+            stale: false,
+            in_flight: false,
+            not_before: Time(0),
+            updated: None,
+        }
+    }
+
+    pub fn brokers(&self) -> impl Iterator<Item = BrokerId> {
+        self.brokers.iter().copied()
+    }
+
+    /// Notes that a topic matters. What is not known, or known for longer than
+    /// `metadata.max.age.ms`, is asked for.
+    pub fn want(&mut self, now: Time, topic: &TopicName) {
+        if !self.wanted.contains(topic) {
+            self.wanted.insert(topic.clone());
+            self.stale = true;
+            // A new topic is asked about at once, however short ago the last answer came.
+            self.not_before = Time(0);
+        }
+        self.refresh_if_old(now);
+    }
+
+    /// Forgets about topics other than these.
+    pub fn want_only(&mut self, now: Time, topics: BTreeSet<TopicName>) {
+        self.stale |= topics.iter().any(|topic| !self.wanted.contains(topic));
+        self.topics.retain(|name, _| topics.contains(name));
+        self.wanted = topics;
+        self.refresh_if_old(now);
+    }
+
+    fn refresh_if_old(&mut self, now: Time) {
+        self.stale |= self.updated.is_some_and(|then| then.after_ms(self.max_age_ms) <= now);
+    }
+
+    /// Notes that something known turned out to be wrong.
+    pub fn invalidate(&mut self) {
+        self.stale = true;
+    }
+
+    /// The number of partitions of a topic, once it is known.
+    pub fn partition_count(&self, topic: &str) -> Option<usize> {
+        let known = self.topics.get(topic)?;
+        (!known.partitions.is_empty()).then_some(known.partitions.len())
+    }
+
+    /// An error about a topic that asking again will not cure.
+    pub fn fatal_error(&self, topic: &str) -> Option<ErrorCode> {
+        let code = self.topics.get(topic)?.error_code;
+        matches!(code, ErrorCode::InvalidTopicException | ErrorCode::TopicAuthorizationFailed)
+            .then_some(code)
+    }
+
+    /// What the last answer said of a topic.
+    pub fn error(&self, topic: &str) -> ErrorCode {
+        self.topics.get(topic).map_or(ErrorCode::UnknownTopicOrPartition, |known| known.error_code)
+    }
+
+    /// Who leads a partition, and in which epoch.
+    pub fn leader(&self, partition: &TopicPartition) -> Option<(BrokerId, LeaderEpoch)> {
+        let index = usize::try_from(partition.partition).ok()?;
+        let known = self.topics.get(&partition.topic)?.partitions.get(index)?;
+        (known.leader_id.0 >= 0).then_some((known.leader_id, known.leader_epoch))
+    }
+
+    /// The request to send now, if there is one.
+    pub fn next_request(&mut self, now: Time) -> Option<MetadataRequest> {
+        if !self.stale || self.in_flight || self.not_before > now {
+            return None;
+        }
+        self.in_flight = true;
+        self.stale = false;
+        Some(MetadataRequest {
+            topics: Some(self.wanted.iter().cloned().collect()),
+            allow_auto_topic_creation: self.allow_auto_creation,
+        })
+    }
+
+    /// When the next request may be sent, if one is needed.
+    pub fn next_deadline(&self) -> Option<Time> {
+        (self.stale && !self.in_flight).then_some(self.not_before)
+    }
+
+    /// Takes over an answer. Topics that have no leader yet are asked about again.
+    pub fn update(&mut self, now: Time, response: MetadataResponse) {
+        self.in_flight = false;
+        self.updated = Some(now);
+        self.not_before = now.after_ms(self.retry_backoff_ms);
+        if !response.brokers.is_empty() {
+            self.brokers = response.brokers.iter().map(|broker| broker.node_id).collect();
+        }
+        for topic in response.topics {
+            let unled = topic.partitions.iter().any(|partition| partition.leader_id.0 < 0);
+            self.stale |= topic.error_code.is_retriable() || unled;
+            self.topics.insert(topic.name.clone(), topic);
+        }
+        // A topic that came to matter while the request was under way is still to be asked about.
+        self.stale |= self.wanted.iter().any(|topic| !self.topics.contains_key(topic));
+    }
+
+    /// The request was lost.
+    pub fn failed(&mut self, now: Time) {
+        self.in_flight = false;
+        self.stale = true;
+        self.not_before = now.after_ms(self.retry_backoff_ms);
+    }
+}

@@ -1,0 +1,261 @@
+//! The clients: producer, consumer and admin, each a state machine without threads or clocks.
+//!
+//! A client takes calls, responses, disconnections and the passing of its deadline, each with the
+//! time at which they happen, and answers with [`Effect`]s: requests to send, operations that are
+//! done, events for the trace. It finds brokers and leaders by asking for metadata, as Kafka's
+//! clients do, and knows nothing of the simulation that carries its requests.
+
+pub mod admin;
+pub mod consumer;
+mod metadata;
+mod network;
+pub mod partitioner;
+pub mod producer;
+pub mod record;
+
+use std::collections::BTreeMap;
+
+use crate::api::{Request, Response};
+use crate::error::Error;
+use crate::types::{BrokerId, Offset, Time, Timestamp, TopicPartition};
+
+pub use consumer::PolledBatch;
+pub use producer::Receipt;
+
+/// Names a client of the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub u32);
+
+/// Names a call that could not be answered at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OpId(pub u64);
+
+/// Names a batch of a producer, from the moment when its first record is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BatchId {
+    /// The producer.
+    pub producer: ClientId,
+    /// Its how-many-eth batch.
+    pub number: u64,
+}
+
+/// How a call went: answered at once, or to be completed by later events.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// Done.
+    Ready(Result<Outcome, Error>),
+    /// An [`Effect::Complete`] with the call's [`OpId`] will follow.
+    Pending,
+}
+
+impl Progress {
+    /// Done, with nothing to say.
+    pub const DONE: Progress = Progress::Ready(Ok(Outcome::Done));
+
+    /// Done, with an error.
+    pub fn failed(error: Error) -> Progress {
+        Progress::Ready(Err(error))
+    }
+}
+
+/// What a call gives.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Nothing beyond its success.
+    Done,
+    /// The record is in a batch.
+    Sent(Receipt),
+    /// The partitioner of the user is asked: so many partitions there are.
+    ChoosePartition(i32),
+    /// Batches with records for the user.
+    Polled(Vec<PolledBatch>),
+    /// One offset.
+    Offset(Offset),
+    /// A number of records, if it is known.
+    Lag(Option<i64>),
+    /// Offsets of partitions, with the timestamps of the records there.
+    Offsets(BTreeMap<TopicPartition, Option<(Offset, Timestamp)>>),
+    /// What a broker answered to an admin.
+    Response(Response),
+}
+
+/// What became of some records of a batch.
+#[derive(Clone, Debug)]
+pub struct DeliveryReport {
+    /// The batch.
+    pub batch: BatchId,
+    /// The first of the records, counted from 0 in the batch.
+    pub first: u32,
+    /// How many records.
+    pub count: u32,
+    /// The offset of the first one and the broker's timestamp (−1 for `CreateTime`), or why they
+    /// were not delivered.
+    pub result: Result<(Offset, Timestamp), Error>,
+}
+
+/// What a client wants done.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Send a request, on a new connection if there is none.
+    Send { broker: BrokerId, correlation_id: i32, request: Request },
+    /// Close the connection to a broker.
+    Disconnect { broker: BrokerId },
+    /// A call is done.
+    Complete { op: OpId, result: Result<Outcome, Error> },
+    /// Records were delivered, or not.
+    Report(DeliveryReport),
+    /// Something happened that the trace shows.
+    Event(ClientEvent),
+}
+
+/// What a client tells the trace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClientEvent {
+    /// A batch was closed and waits to be sent.
+    BatchReady {
+        /// For which partition.
+        partition: TopicPartition,
+        /// How many records it has.
+        records: u32,
+        /// Its size with the header.
+        bytes: u32,
+        /// Why it was closed.
+        reason: SealReason,
+    },
+    /// A batch will be sent again.
+    Retry {
+        /// For which partition.
+        partition: TopicPartition,
+        /// The how-many-eth retry.
+        attempt: u32,
+        /// How long the producer waits first, in milliseconds.
+        backoff_ms: u64,
+        /// Why.
+        error: crate::error::ErrorCode,
+    },
+    /// A batch was too large for the broker and is sent in parts.
+    Split {
+        /// For which partition.
+        partition: TopicPartition,
+        /// Into how many.
+        parts: u32,
+    },
+    /// Records were given up.
+    DeliveryFailed {
+        /// For which partition.
+        partition: TopicPartition,
+        /// How many.
+        records: u32,
+        /// Why.
+        why: String,
+    },
+    /// A request was not answered in time; its connection is closed.
+    RequestTimedOut {
+        /// By whom.
+        broker: BrokerId,
+    },
+    /// A call waits for memory of `buffer.memory`.
+    BufferExhausted {
+        /// How much is in use.
+        used: u64,
+    },
+    /// The next read position was set by `auto.offset.reset` or a seek.
+    PositionReset {
+        /// Where.
+        partition: TopicPartition,
+        /// To.
+        offset: Offset,
+    },
+    /// The position was outside the log.
+    OutOfRange {
+        /// Where.
+        partition: TopicPartition,
+        /// The position.
+        offset: Offset,
+    },
+}
+
+/// Why a batch was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SealReason {
+    /// The next record does not fit below `batch.size`.
+    Full,
+    /// `linger.ms` is over.
+    Linger,
+    /// `flush` or `close` was called.
+    Flush,
+    /// A call waits for memory.
+    Memory,
+}
+
+/// Any client.
+#[derive(Clone, Debug)]
+pub enum Client {
+    /// A producer.
+    Producer(Box<producer::Producer>),
+    /// A consumer.
+    Consumer(Box<consumer::Consumer>),
+    /// An admin client.
+    Admin(Box<admin::Admin>),
+}
+
+macro_rules! each_client {
+    ($self:ident, $client:ident => $call:expr) => {
+        match $self {
+            Client::Producer($client) => $call,
+            Client::Consumer($client) => $call,
+            Client::Admin($client) => $call,
+        }
+    };
+}
+
+impl Client {
+    /// What stands before its number in the trace.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Client::Producer(_) => "producer",
+            Client::Consumer(_) => "consumer",
+            Client::Admin(_) => "admin",
+        }
+    }
+
+    /// A response has arrived.
+    pub fn on_response(
+        &mut self,
+        now: Time,
+        broker: BrokerId,
+        correlation_id: i32,
+        response: Response,
+        effects: &mut Vec<Effect>,
+    ) {
+        each_client!(self, client => {
+            client.on_response(now, broker, correlation_id, response, effects);
+        });
+    }
+
+    /// The connection to a broker is gone.
+    pub fn on_disconnect(&mut self, now: Time, broker: BrokerId, effects: &mut Vec<Effect>) {
+        each_client!(self, client => client.on_disconnect(now, broker, effects));
+    }
+
+    /// The deadline has come.
+    pub fn on_deadline(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        each_client!(self, client => client.on_deadline(now, effects));
+    }
+
+    /// When [`on_deadline`](Client::on_deadline) wants to be called.
+    pub fn next_deadline(&self) -> Option<Time> {
+        each_client!(self, client => client.next_deadline())
+    }
+
+    /// Nobody waits for a call any more.
+    pub fn abandon(&mut self, op: OpId) {
+        each_client!(self, client => client.abandon(op));
+    }
+
+    /// The handle is closed; what it still waits for fails.
+    pub fn is_closed(&self) -> bool {
+        each_client!(self, client => client.is_closed())
+    }
+}

@@ -1,0 +1,144 @@
+//! A client's connections: what is in flight on each, until when, and when to try again.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::Effect;
+use crate::api::Request;
+use crate::random::Random;
+use crate::types::{BrokerId, Time};
+
+/// Kafka's `reconnect.backoff.ms`, and how many thousandths it is varied by.
+const JITTER_PERMILLE: u64 = 200;
+
+/// How long a client waits between attempts: doubled with each failure, up to a limit, varied by a
+/// fifth.
+#[derive(Clone, Copy, Debug)]
+pub struct Backoff {
+    pub initial_ms: u64,
+    pub max_ms: u64,
+}
+
+impl Backoff {
+    /// The wait after so many failures in a row (1 for the first).
+    pub fn after(self, failures: u32, random: &mut Random) -> u64 {
+        let doubled = 1_u64.checked_shl(failures.saturating_sub(1)).unwrap_or(u64::MAX);
+        let wait = self.initial_ms.saturating_mul(doubled);
+        random.jitter(wait.min(self.max_ms.max(self.initial_ms)), JITTER_PERMILLE)
+    }
+}
+
+/// All connections of a client. `C` is what it remembers of each request.
+#[derive(Clone, Debug)]
+pub struct Network<C> {
+    links: BTreeMap<BrokerId, Link<C>>,
+    next_correlation: i32,
+    reconnect: Backoff,
+    random: Random,
+}
+
+#[derive(Clone, Debug)]
+struct Link<C> {
+    in_flight: VecDeque<InFlight<C>>,
+    failures: u32,
+    blocked_until: Option<Time>,
+}
+
+#[derive(Clone, Debug)]
+struct InFlight<C> {
+    correlation_id: i32,
+    deadline: Time,
+    context: C,
+}
+
+impl<C> Network<C> {
+    pub fn new(reconnect: Backoff, random: Random) -> Self {
+        Network { links: BTreeMap::new(), next_correlation: 0, reconnect, random }
+    }
+
+    /// Whether a broker may be sent one more request.
+    pub fn is_ready(&self, now: Time, broker: BrokerId, max_in_flight: usize) -> bool {
+        self.links.get(&broker).is_none_or(|link| {
+            link.blocked_until.is_none_or(|until| until <= now)
+                && link.in_flight.len() < max_in_flight
+        })
+    }
+
+    /// Of these brokers, one that may be asked now and has the least to do.
+    pub fn least_loaded(
+        &self,
+        now: Time,
+        brokers: impl Iterator<Item = BrokerId>,
+    ) -> Option<BrokerId> {
+        brokers
+            .filter(|&broker| self.is_ready(now, broker, usize::MAX))
+            .min_by_key(|broker| self.links.get(broker).map_or(0, |link| link.in_flight.len()))
+    }
+
+    /// Sends a request. Without a `timeout_ms` no answer is expected.
+    pub fn send(
+        &mut self,
+        now: Time,
+        broker: BrokerId,
+        request: Request,
+        expected: Option<(u64, C)>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let correlation_id = self.next_correlation;
+        self.next_correlation = self.next_correlation.wrapping_add(1) & i32::MAX;
+        let link = self.links.entry(broker).or_insert_with(|| Link {
+            in_flight: VecDeque::new(),
+            failures: 0,
+            blocked_until: None,
+        });
+        if let Some((timeout_ms, context)) = expected {
+            let deadline = now.after_ms(timeout_ms as i64);
+            link.in_flight.push_back(InFlight { correlation_id, deadline, context });
+        }
+        effects.push(Effect::Send { broker, correlation_id, request });
+    }
+
+    /// Takes what is remembered of a request that has been answered; `None` for an answer that
+    /// nobody waits for.
+    pub fn answered(&mut self, broker: BrokerId, correlation_id: i32) -> Option<C> {
+        let link = self.links.get_mut(&broker)?;
+        link.failures = 0;
+        let i = link.in_flight.iter().position(|sent| sent.correlation_id == correlation_id)?;
+        link.in_flight.remove(i).map(|sent| sent.context)
+    }
+
+    /// Takes what was in flight to a broker whose connection is gone, in the order of sending, and
+    /// keeps away from it for a while.
+    pub fn disconnected(&mut self, now: Time, broker: BrokerId) -> Vec<C> {
+        let Some(link) = self.links.get_mut(&broker) else { return Vec::new() };
+        link.failures += 1;
+        let wait_ms = self.reconnect.after(link.failures, &mut self.random);
+        link.blocked_until = Some(now.after_ms(wait_ms as i64));
+        link.in_flight.drain(..).map(|sent| sent.context).collect()
+    }
+
+    /// A broker that has left a request unanswered for too long.
+    pub fn timed_out(&self, now: Time) -> Option<BrokerId> {
+        let late = |link: &Link<C>| link.in_flight.iter().any(|sent| sent.deadline <= now);
+        self.links.iter().find(|(_, link)| late(link)).map(|(&broker, _)| broker)
+    }
+
+    /// The earliest time at which a request is overdue.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.links.values().flat_map(|link| &link.in_flight).map(|sent| sent.deadline).min()
+    }
+
+    /// When a broker that is kept away from may be tried again; `None` when it may be now.
+    pub fn blocked_until(&self, now: Time, broker: BrokerId) -> Option<Time> {
+        self.links.get(&broker)?.blocked_until.filter(|&until| until > now)
+    }
+
+    /// What is remembered of the requests in flight.
+    pub fn contexts_mut(&mut self) -> impl Iterator<Item = &mut C> {
+        self.links.values_mut().flat_map(|link| &mut link.in_flight).map(|sent| &mut sent.context)
+    }
+
+    /// The brokers with which there is or was a connection.
+    pub fn brokers(&self) -> impl Iterator<Item = BrokerId> {
+        self.links.keys().copied()
+    }
+}

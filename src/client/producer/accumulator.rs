@@ -1,0 +1,327 @@
+//! The accumulator: for each partition the batch under construction, and those that wait.
+//!
+//! A batch is *open* while records are added, *sealed* once it is to be sent, *outstanding* until
+//! its fate is known. Its memory counts against `buffer.memory` from the moment it is opened until
+//! then.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::client::{BatchId, ClientEvent, ClientId, Effect, SealReason};
+use crate::client::partitioner::Partitioner;
+use crate::client::record::{Payload, Record};
+use crate::record::{BATCH_OVERHEAD, BatchBuilder, BatchOptions, RecordBatch, batch_size_of_one};
+use crate::types::{Time, Timestamp, TopicName, TopicPartition};
+
+use super::Receipt;
+
+/// A topic by its place in [`Accumulator::topics`], and a partition of it.
+pub type Slot = (usize, i32);
+
+/// A closed batch on its way.
+#[derive(Clone, Debug)]
+pub struct SealedBatch {
+    pub number: u64,
+    /// The first of its records, counted in the batch that the records were sent into.
+    pub first: u32,
+    pub slot: Slot,
+    pub batch: RecordBatch,
+    pub created: Time,
+    pub attempts: u32,
+    /// Not to be sent again before this.
+    pub not_before: Time,
+    /// What it takes from `buffer.memory`; parts of a split batch share the first one's.
+    pub reserved: usize,
+}
+
+#[derive(Clone, Debug)]
+struct OpenBatch {
+    number: u64,
+    created: Time,
+    builder: BatchBuilder,
+    reserved: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct PartitionQueue {
+    open: Option<OpenBatch>,
+    pub sealed: VecDeque<SealedBatch>,
+    pub in_flight: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct TopicQueues {
+    pub name: TopicName,
+    pub partitioner: Partitioner,
+    pub queues: Vec<PartitionQueue>,
+}
+
+impl TopicQueues {
+    pub fn loads(&self) -> impl Iterator<Item = usize> {
+        self.queues.iter().map(|queue| queue.sealed.len() + usize::from(queue.open.is_some()))
+    }
+}
+
+/// How an append went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// The record is in a batch. `closed` says that the batch is full.
+    Buffered { receipt: Receipt, bytes: usize, closed: bool },
+    /// There is no memory for a new batch.
+    NoMemory,
+}
+
+#[derive(Clone, Debug)]
+pub struct Accumulator {
+    pub topics: Vec<TopicQueues>,
+    by_name: BTreeMap<TopicName, usize>,
+    last_used: usize,
+    client: ClientId,
+    batch_size: usize,
+    linger_ms: i64,
+    memory: u64,
+    used: u64,
+    next_number: u64,
+    /// When each open batch has lingered long enough.
+    lingering: BTreeSet<(Time, Slot)>,
+    /// The partitions that have sealed batches.
+    pub ready: BTreeSet<Slot>,
+    /// The batches whose fate is open: when they were opened, and how many parts they are in.
+    outstanding: BTreeMap<u64, (Time, u32)>,
+}
+
+impl Accumulator {
+    pub fn new(client: ClientId, batch_size: usize, linger_ms: i64, memory: u64) -> Self {
+        Accumulator {
+            topics: Vec::new(),
+            by_name: BTreeMap::new(),
+            last_used: 0,
+            client,
+            batch_size,
+            linger_ms,
+            memory,
+            used: 0,
+            next_number: 0,
+            lingering: BTreeSet::new(),
+            ready: BTreeSet::new(),
+            outstanding: BTreeMap::new(),
+        }
+    }
+
+    /// The place of a topic; the one used last is found without a search.
+    pub fn find(&mut self, name: &str) -> Option<usize> {
+        if self.topics.get(self.last_used).is_some_and(|topic| &*topic.name == name) {
+            return Some(self.last_used);
+        }
+        let found = *self.by_name.get(name)?;
+        self.last_used = found;
+        Some(found)
+    }
+
+    /// Adds a topic; it has no partitions yet.
+    pub fn add(&mut self, name: TopicName, partitioner: Partitioner) -> usize {
+        let place = self.topics.len();
+        self.by_name.insert(name.clone(), place);
+        self.topics.push(TopicQueues { name, partitioner, queues: Vec::new() });
+        place
+    }
+
+    /// Appends a record to the open batch of its partition, or to a new one.
+    pub fn append(
+        &mut self,
+        now: Time,
+        slot: Slot,
+        record: &Record<'_>,
+        timestamp: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) -> Appended {
+        let (topic, partition) = slot;
+        let (key, value, headers) = (record.key_bytes(), record.value_bytes(), headers(record));
+        let queue = &mut self.topics[topic].queues[partition as usize];
+        let room = queue.open.as_ref().is_some_and(|open| {
+            open.builder.size_with(timestamp, key, value, &headers) <= self.batch_size
+        });
+        let mut opened = 0;
+        if !room {
+            let size = batch_size_of_one(key, value, &headers);
+            let reserved = size.max(self.batch_size);
+            if queue.open.is_some() {
+                self.seal(slot, SealReason::Full, effects);
+            }
+            if self.used + reserved as u64 > self.memory {
+                return Appended::NoMemory;
+            }
+            self.open(now, slot, reserved);
+            opened = BATCH_OVERHEAD;
+        }
+        let queue = &mut self.topics[topic].queues[partition as usize];
+        let Some(open) = queue.open.as_mut() else { return Appended::NoMemory };
+        let before = open.builder.size_in_bytes();
+        let index = open.builder.append(timestamp, key, value, &headers) as u32;
+        let after = open.builder.size_in_bytes();
+        let receipt = Receipt {
+            batch: BatchId { producer: self.client, number: open.number },
+            index,
+            partition,
+            timestamp,
+        };
+        let closed = after >= self.batch_size;
+        if closed {
+            self.seal(slot, SealReason::Full, effects);
+        }
+        let closed = closed || !self.topics[topic].queues[partition as usize].sealed.is_empty();
+        Appended::Buffered { receipt, bytes: after - before + opened, closed }
+    }
+
+    fn open(&mut self, now: Time, slot: Slot, reserved: usize) {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.used += reserved as u64;
+        let builder = BatchBuilder::with_capacity(BatchOptions::default(), reserved);
+        let open = OpenBatch { number, created: now, builder, reserved };
+        self.lingering.insert((now.after_ms(self.linger_ms), slot));
+        self.outstanding.insert(number, (now, 1));
+        self.topics[slot.0].queues[slot.1 as usize].open = Some(open);
+    }
+
+    /// Closes the open batch of a partition.
+    fn seal(&mut self, slot: Slot, reason: SealReason, effects: &mut Vec<Effect>) {
+        let topic = &mut self.topics[slot.0];
+        let queue = &mut topic.queues[slot.1 as usize];
+        let Some(open) = queue.open.take() else { return };
+        self.lingering.remove(&(open.created.after_ms(self.linger_ms), slot));
+        let batch = open.builder.build();
+        effects.push(Effect::Event(ClientEvent::BatchReady {
+            partition: TopicPartition { topic: topic.name.clone(), partition: slot.1 },
+            records: batch.record_count() as u32,
+            bytes: batch.size_in_bytes() as u32,
+            reason,
+        }));
+        queue.sealed.push_back(SealedBatch {
+            number: open.number,
+            first: 0,
+            slot,
+            batch,
+            created: open.created,
+            attempts: 0,
+            not_before: Time(0),
+            reserved: open.reserved,
+        });
+        self.ready.insert(slot);
+    }
+
+    /// Closes the batches that have lingered long enough.
+    pub fn seal_lingered(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        while let Some(&(due, slot)) = self.lingering.first() {
+            if due > now {
+                break;
+            }
+            self.seal(slot, SealReason::Linger, effects);
+        }
+    }
+
+    /// Closes every open batch.
+    pub fn seal_all(&mut self, reason: SealReason, effects: &mut Vec<Effect>) {
+        while let Some(&(_, slot)) = self.lingering.first() {
+            self.seal(slot, reason, effects);
+        }
+    }
+
+    /// Takes the first batch of a partition if it may be sent now.
+    pub fn take(&mut self, now: Time, slot: Slot) -> Option<SealedBatch> {
+        let queue = &mut self.topics[slot.0].queues[slot.1 as usize];
+        if queue.sealed.front()?.not_before > now {
+            return None;
+        }
+        let batch = queue.sealed.pop_front();
+        queue.in_flight += 1;
+        if queue.sealed.is_empty() {
+            self.ready.remove(&slot);
+        }
+        batch
+    }
+
+    /// Puts a batch back in front of its queue, ordered by age.
+    pub fn put_back(&mut self, batch: SealedBatch) {
+        let slot = batch.slot;
+        let queue = &mut self.topics[slot.0].queues[slot.1 as usize];
+        let key = |batch: &SealedBatch| (batch.number, batch.first);
+        let place = queue.sealed.partition_point(|other| key(other) < key(&batch));
+        queue.sealed.insert(place, batch);
+        self.ready.insert(slot);
+    }
+
+    /// A batch that was taken is no longer in flight.
+    pub fn landed(&mut self, slot: Slot) {
+        let queue = &mut self.topics[slot.0].queues[slot.1 as usize];
+        queue.in_flight = queue.in_flight.saturating_sub(1);
+    }
+
+    /// One batch, or one part of it, becomes so many parts.
+    pub fn split(&mut self, number: u64, parts: u32) {
+        if let Some((_, left)) = self.outstanding.get_mut(&number) {
+            *left += parts - 1;
+        }
+    }
+
+    /// The fate of a batch, or of a part of one, is known; its memory is free.
+    pub fn finish(&mut self, number: u64, reserved: usize) {
+        self.used = self.used.saturating_sub(reserved as u64);
+        if let Some((_, parts)) = self.outstanding.get_mut(&number) {
+            *parts -= 1;
+            if *parts == 0 {
+                self.outstanding.remove(&number);
+            }
+        }
+    }
+
+    /// Takes all sealed batches that were opened at or before `limit`, oldest first.
+    pub fn take_expired(&mut self, limit: Time) -> Vec<SealedBatch> {
+        let mut expired = Vec::new();
+        let slots: Vec<Slot> = self.ready.iter().copied().collect();
+        for slot in slots {
+            let queue = &mut self.topics[slot.0].queues[slot.1 as usize];
+            let old = |batch: &SealedBatch| batch.created <= limit;
+            let (gone, kept) = queue.sealed.drain(..).partition::<Vec<_>, _>(old);
+            queue.sealed = kept.into();
+            if queue.sealed.is_empty() {
+                self.ready.remove(&slot);
+            }
+            expired.extend(gone);
+        }
+        expired.sort_by_key(|batch| (batch.number, batch.first));
+        expired
+    }
+
+    /// When the oldest batch whose fate is open was opened.
+    pub fn oldest(&self) -> Option<Time> {
+        // Numbers grow with time, so the first entry is the oldest one.
+        self.outstanding.first_key_value().map(|(_, &(created, _))| created)
+    }
+
+    /// The number that the next batch will have.
+    pub fn next_number(&self) -> u64 {
+        self.next_number
+    }
+
+    /// Whether the fate of every batch below a number is known.
+    pub fn is_settled(&self, below: u64) -> bool {
+        self.outstanding.first_key_value().is_none_or(|(&number, _)| number >= below)
+    }
+
+    pub fn next_linger(&self) -> Option<Time> {
+        self.lingering.first().map(|&(due, _)| due)
+    }
+
+    pub fn used(&self) -> u64 {
+        self.used
+    }
+}
+
+/// The headers as the batch builder takes them; none cost nothing.
+fn headers<'r>(record: &'r Record<'_>) -> Vec<(&'r str, Option<&'r [u8]>)> {
+    let header = |(key, value): &'r (Cow<'_, str>, Option<Payload<'_>>)| {
+        (&**key, value.as_ref().map(Payload::as_slice))
+    };
+    record.headers.iter().map(header).collect()
+}

@@ -1,0 +1,344 @@
+//! The producer: batches records, sends them, retries, and reports what became of each.
+//!
+//! `send` only appends to the [`accumulator`]; the *sender*, which runs whenever the producer's
+//! deadline has come or a response has arrived, closes batches that have lingered, and sends each
+//! broker what is ready for it. Kafka's producer has a thread for that; here it is an event of its
+//! own, so that it can be stepped to.
+//!
+//! A batch ends in one of three ways, each a report for its records: appended, refused for good,
+//! or expired after `delivery.timeout.ms`.
+//!
+//! # Simplifications versus Kafka
+//! Topics are not forgotten after `metadata.max.idle.ms`. The adaptive partitioner weighs queues,
+//! not the latency of brokers (`partitioner.availability.timeout.ms` is off by default in Kafka
+//! too). There is no idempotence and no transaction yet.
+
+mod accumulator;
+mod sender;
+
+use std::collections::VecDeque;
+
+use super::metadata::Metadata;
+use super::network::{Backoff, Network};
+use super::partitioner::{Choice, Partitioner};
+use super::record::Record;
+use super::{BatchId, ClientEvent, ClientId, Effect, OpId, Outcome, Progress};
+use crate::api::Response;
+use crate::config::{PartitionerKind, ProducerConfig};
+use crate::error::Error;
+use crate::random::Random;
+use crate::record::batch_size_of_one;
+use crate::types::{BrokerId, Time, Timestamp, TopicName, TopicPartition};
+
+use accumulator::{Accumulator, Appended, SealedBatch};
+
+/// Where a record was put: its batch, its place in it, and its timestamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The batch.
+    pub batch: BatchId,
+    /// The record's place in the batch, from 0.
+    pub index: u32,
+    /// The partition.
+    pub partition: i32,
+    /// The record's timestamp.
+    pub timestamp: Timestamp,
+}
+
+/// A `send` that waits for metadata or memory.
+#[derive(Clone, Debug)]
+struct WaitingSend {
+    op: OpId,
+    record: Record<'static>,
+    since: Time,
+}
+
+/// A call that waits until the fate of all earlier batches is known.
+#[derive(Clone, Debug)]
+struct WaitingFlush {
+    op: OpId,
+    below: u64,
+    deadline: Option<Time>,
+    closes: bool,
+}
+
+/// What a producer remembers of a request.
+#[derive(Clone, Debug)]
+enum Sent {
+    Metadata,
+    Produce(Vec<SealedBatch>),
+}
+
+/// A producer's state.
+#[derive(Clone, Debug)]
+pub struct Producer {
+    id: ClientId,
+    config: ProducerConfig,
+    metadata: Metadata,
+    network: Network<Sent>,
+    accumulator: Accumulator,
+    waiting: VecDeque<WaitingSend>,
+    flushes: Vec<WaitingFlush>,
+    random: Random,
+    /// The sender has something to look at.
+    wake_sender: bool,
+    closed: bool,
+}
+
+impl Producer {
+    /// A producer that knows the brokers to ask first.
+    pub fn new(
+        id: ClientId,
+        config: ProducerConfig,
+        bootstrap: Vec<BrokerId>,
+        seed: u64,
+    ) -> Self {
+        let reconnect = Backoff {
+            initial_ms: config.reconnect_backoff_ms,
+            max_ms: config.reconnect_backoff_max_ms,
+        };
+        let random = |purpose: &str| Random::stream(seed, &format!("producer {} {purpose}", id.0));
+        let retry_ms = config.retry_backoff_ms as i64;
+        let memory = config.buffer_memory;
+        Producer {
+            id,
+            metadata: Metadata::new(bootstrap, true, retry_ms, config.metadata_max_age_ms),
+            network: Network::new(reconnect, random("reconnect")),
+            accumulator: Accumulator::new(id, config.batch_size, config.linger_ms, memory),
+            waiting: VecDeque::new(),
+            flushes: Vec::new(),
+            random: random("partitions and retries"),
+            wake_sender: false,
+            closed: false,
+            config,
+        }
+    }
+
+    /// The client id that the producer was configured with.
+    pub fn client_id(&self) -> &str {
+        &self.config.client_id
+    }
+
+    /// Puts a record into a batch, or waits for metadata or memory to do so.
+    pub fn send(
+        &mut self,
+        now: Time,
+        op: OpId,
+        record: Record<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> Progress {
+        if self.closed {
+            return Progress::failed(Error::Closed);
+        }
+        if record.timestamp.is_some_and(|timestamp| timestamp.0 < 0) {
+            let why = "a record's timestamp must not be negative";
+            return Progress::failed(Error::InvalidArgument(why.to_owned()));
+        }
+        // Those who wait already were first.
+        if self.waiting.is_empty()
+            && let Some(outcome) = self.try_send(now, &record, effects)
+        {
+            return Progress::Ready(outcome);
+        }
+        let topic = TopicName::from(record.topic());
+        self.waiting.push_back(WaitingSend { op, record: record.into_owned(), since: now });
+        self.metadata.want(now, &topic);
+        self.wake_sender = true;
+        Progress::Pending
+    }
+
+    /// `None` when the record has to wait.
+    fn try_send(
+        &mut self,
+        now: Time,
+        record: &Record<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Result<Outcome, Error>> {
+        let topic = match self.find_topic(now, record.topic()) {
+            Ok(found) => found?,
+            Err(error) => return Some(Err(error)),
+        };
+        if let Err(error) = self.check_size(record) {
+            return Some(Err(error));
+        }
+        let timestamp = record.timestamp.unwrap_or_else(|| now.timestamp());
+        let count = self.accumulator.topics[topic].queues.len() as i32;
+        let queues = &mut self.accumulator.topics[topic];
+        let (partition, sticky) = match record.partition {
+            Some(partition) if (0..count).contains(&partition) => (partition, false),
+            Some(partition) if partition < 0 => {
+                let why = format!("partition {partition} is negative");
+                return Some(Err(Error::InvalidArgument(why)));
+            }
+            Some(_) => {
+                self.metadata.invalidate();
+                return None;
+            }
+            None => match queues.partitioner.choose(record.key_bytes(), count, &mut self.random) {
+                Choice::Partition(partition) => (partition, false),
+                Choice::AskUser => return Some(Ok(Outcome::ChoosePartition(count))),
+                Choice::Sticky => {
+                    let loads: Vec<usize> = queues.loads().collect();
+                    let loads = loads.into_iter();
+                    (queues.partitioner.sticky(loads, &mut self.random), true)
+                }
+            },
+        };
+        let slot = (topic, partition);
+        match self.accumulator.append(now, slot, record, timestamp, effects) {
+            Appended::Buffered { receipt, bytes, closed } => {
+                if sticky {
+                    self.accumulator.topics[topic].partitioner.produced(bytes, closed);
+                }
+                self.wake_sender |= closed;
+                Some(Ok(Outcome::Sent(receipt)))
+            }
+            Appended::NoMemory => {
+                let used = self.accumulator.used();
+                effects.push(Effect::Event(ClientEvent::BufferExhausted { used }));
+                None
+            }
+        }
+    }
+
+    /// The place of a topic whose partitions are known; `None` when the metadata is still to come.
+    fn find_topic(&mut self, now: Time, name: &str) -> Result<Option<usize>, Error> {
+        let place = match self.accumulator.find(name) {
+            Some(place) => place,
+            None => {
+                let topic = TopicName::from(name);
+                let kind = self.config.partitioner;
+                let ignore_keys = self.config.partitioner_ignore_keys;
+                let partitioner = Partitioner::new(kind, ignore_keys, self.config.batch_size);
+                self.metadata.want(now, &topic);
+                self.wake_sender = true;
+                self.accumulator.add(topic, partitioner)
+            }
+        };
+        if let Some(code) = self.metadata.fatal_error(name) {
+            return Err(Error::kafka(code, format!("topic '{name}'")));
+        }
+        Ok((!self.accumulator.topics[place].queues.is_empty()).then_some(place))
+    }
+
+    fn check_size(&self, record: &Record<'_>) -> Result<(), Error> {
+        let headers = record.headers.iter();
+        let headers: usize = headers
+            .map(|(key, value)| {
+                10 + key.len() + value.as_ref().map_or(0, |value| value.as_slice().len())
+            })
+            .sum();
+        let key = record.key_bytes();
+        let size = batch_size_of_one(key, record.value_bytes(), &[]) + headers;
+        let too_large = |limit, config| Err(Error::RecordTooLarge { size, limit, config });
+        if size as u64 > self.config.max_request_size as u64 {
+            return too_large(self.config.max_request_size as u64, "max.request.size");
+        }
+        if size as u64 > self.config.buffer_memory {
+            return too_large(self.config.buffer_memory, "buffer.memory");
+        }
+        Ok(())
+    }
+
+    /// Sends everything now and waits until its fate is known.
+    pub fn flush(&mut self, op: OpId, effects: &mut Vec<Effect>) -> Progress {
+        if self.closed {
+            return Progress::failed(Error::Closed);
+        }
+        self.wait_for_all(op, None, false, effects)
+    }
+
+    /// Like [`flush`](Producer::flush), but gives up at the deadline, and nothing can be sent any
+    /// more.
+    pub fn close(&mut self, deadline: Time, op: OpId, effects: &mut Vec<Effect>) -> Progress {
+        if self.closed {
+            return Progress::DONE;
+        }
+        self.closed = true;
+        for send in self.waiting.drain(..) {
+            effects.push(Effect::Complete { op: send.op, result: Err(Error::Closed) });
+        }
+        self.wait_for_all(op, Some(deadline), true, effects)
+    }
+
+    fn wait_for_all(
+        &mut self,
+        op: OpId,
+        deadline: Option<Time>,
+        closes: bool,
+        effects: &mut Vec<Effect>,
+    ) -> Progress {
+        self.accumulator.seal_all(super::SealReason::Flush, effects);
+        let below = self.accumulator.next_number();
+        if self.accumulator.is_settled(below) {
+            return Progress::DONE;
+        }
+        self.flushes.push(WaitingFlush { op, below, deadline, closes });
+        self.wake_sender = true;
+        Progress::Pending
+    }
+
+    /// The number of partitions of a topic, once it is known.
+    pub fn partition_count(&self, topic: &str) -> Option<usize> {
+        self.metadata.partition_count(topic)
+    }
+
+    pub fn abandon(&mut self, op: OpId) {
+        self.waiting.retain(|send| send.op != op);
+        self.flushes.retain(|flush| flush.op != op);
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    pub fn on_response(
+        &mut self,
+        now: Time,
+        broker: BrokerId,
+        correlation_id: i32,
+        response: Response,
+        effects: &mut Vec<Effect>,
+    ) {
+        match (self.network.answered(broker, correlation_id), response) {
+            (Some(Sent::Metadata), Response::Metadata(response)) => {
+                self.metadata.update(now, response);
+                self.take_over_partitions();
+            }
+            (Some(Sent::Produce(batches)), Response::Produce(response)) => {
+                self.on_produced(now, batches, response.partitions, effects);
+            }
+            _ => {}
+        }
+        self.run(now, effects);
+    }
+
+    /// Gives each topic a queue for each partition that the metadata tells of.
+    fn take_over_partitions(&mut self) {
+        for topic in &mut self.accumulator.topics {
+            let count = self.metadata.partition_count(&topic.name).unwrap_or(0);
+            if count > topic.queues.len() {
+                topic.queues.resize_with(count, Default::default);
+            }
+        }
+    }
+
+    pub fn on_disconnect(&mut self, now: Time, broker: BrokerId, effects: &mut Vec<Effect>) {
+        self.lose_connection(now, broker, effects);
+        self.run(now, effects);
+    }
+
+    pub fn on_deadline(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.run(now, effects);
+    }
+
+    /// The partition that a slot of the accumulator stands for.
+    fn name_of(&self, (topic, partition): (usize, i32)) -> TopicPartition {
+        TopicPartition { topic: self.accumulator.topics[topic].name.clone(), partition }
+    }
+
+    /// Whether the user's own partitioner chooses.
+    pub fn asks_user(&self) -> bool {
+        self.config.partitioner == PartitionerKind::Custom
+    }
+}

@@ -1,0 +1,395 @@
+//! The sender: what the producer does when its deadline has come or an answer has arrived.
+//!
+//! In this order: requests and batches that are too old are given up; calls that waited for
+//! metadata or memory are tried again; batches that have lingered are closed; metadata is asked
+//! for; each broker is sent what is ready for it, one batch a partition in a request, as long as
+//! `max.in.flight.requests.per.connection` allows.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::accumulator::{SealedBatch, Slot};
+use super::{Producer, Sent};
+use crate::api::{ProducePartition, ProduceRequest, ProducedPartition, Request};
+use crate::client::network::Backoff;
+use crate::client::{BatchId, ClientEvent, DeliveryReport, Effect, Outcome, SealReason};
+use crate::config::Acks;
+use crate::error::{Error, ErrorCode};
+use crate::record::{BatchBuilder, BatchOptions};
+use crate::types::{BrokerId, Offset, Time, Timestamp};
+
+impl Producer {
+    pub(super) fn run(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.wake_sender = false;
+        while let Some(broker) = self.network.timed_out(now) {
+            effects.push(Effect::Event(ClientEvent::RequestTimedOut { broker }));
+            effects.push(Effect::Disconnect { broker });
+            self.lose_connection(now, broker, effects);
+        }
+        self.expire(now, effects);
+        self.retry_waiting(now, effects);
+        self.accumulator.seal_lingered(now, effects);
+        if !self.waiting.is_empty() {
+            self.accumulator.seal_all(SealReason::Memory, effects);
+        }
+        self.ask_for_metadata(now, effects);
+        while self.send_ready(now, effects) {}
+        self.finish_flushes(now, effects);
+        self.wake_sender = false;
+    }
+
+    /// When the sender has to run again.
+    pub fn next_deadline(&self) -> Option<Time> {
+        if self.wake_sender {
+            return Some(Time(0));
+        }
+        let timeout_ms = self.config.delivery_timeout_ms;
+        let backoffs = self.accumulator.ready.iter().filter_map(|slot| self.ready_at(*slot));
+        let waiting = self.waiting.front();
+        let waiting = waiting.map(|send| send.since.after_ms(self.config.max_block_ms));
+        let candidates = [
+            self.accumulator.next_linger(),
+            self.accumulator.oldest().map(|created| created.after_ms(timeout_ms)),
+            self.network.next_deadline(),
+            self.metadata_deadline(),
+            waiting,
+        ];
+        let closing = self.flushes.iter().filter_map(|flush| flush.deadline);
+        candidates.into_iter().flatten().chain(backoffs).chain(closing).min()
+    }
+
+    /// When a sealed batch stops waiting for its backoff or its broker's. One that waits for a
+    /// leader or for a free place in flight is woken by an answer.
+    fn ready_at(&self, slot: Slot) -> Option<Time> {
+        let queue = &self.accumulator.topics[slot.0].queues[slot.1 as usize];
+        let front = queue.sealed.front()?;
+        let (leader, _) = self.metadata.leader(&self.name_of(slot))?;
+        let blocked = self.network.blocked_until(Time(0), leader);
+        let due = front.not_before.max(blocked.unwrap_or(Time(0)));
+        (due > Time(0)).then_some(due)
+    }
+
+    fn metadata_deadline(&self) -> Option<Time> {
+        let due = self.metadata.next_deadline()?;
+        let blocked = |broker| self.network.blocked_until(Time(0), broker).unwrap_or(Time(0));
+        let free = self.metadata.brokers().map(blocked).min()?;
+        Some(due.max(free))
+    }
+
+    fn ask_for_metadata(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let Some(broker) = self.network.least_loaded(now, self.metadata.brokers()) else { return };
+        if let Some(request) = self.metadata.next_request(now) {
+            let expected = Some((self.config.request_timeout_ms, Sent::Metadata));
+            self.network.send(now, broker, Request::Metadata(request), expected, effects);
+        }
+    }
+
+    /// Gives up what is older than `delivery.timeout.ms`, in the queues and in flight.
+    fn expire(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let timeout = Duration::from_millis(self.config.delivery_timeout_ms as u64);
+        let Some(oldest) = self.accumulator.oldest() else { return };
+        if oldest.after(timeout) > now {
+            return;
+        }
+        let limit = Time(now.0 - timeout.as_micros() as u64);
+        self.accumulator.seal_lingered(now, effects);
+        let mut expired = self.accumulator.take_expired(limit);
+        for sent in self.network.contexts_mut() {
+            if let Sent::Produce(batches) = sent {
+                let (old, young) = std::mem::take(batches)
+                    .into_iter()
+                    .partition::<Vec<_>, _>(|batch| batch.created <= limit);
+                *batches = young;
+                for batch in &old {
+                    self.accumulator.landed(batch.slot);
+                }
+                expired.extend(old);
+            }
+        }
+        for batch in expired {
+            let what = format!(
+                "{} records for {} were not delivered within delivery.timeout.ms",
+                batch.batch.record_count(),
+                self.name_of(batch.slot)
+            );
+            self.give_up(&batch, Error::Timeout { what, after: timeout }, effects);
+        }
+    }
+
+    /// Tries the calls again that wait for metadata or memory, in their order.
+    fn retry_waiting(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        while let Some(send) = self.waiting.pop_front() {
+            let result = match self.try_send(now, &send.record, effects) {
+                Some(result) => result,
+                None if send.since.after_ms(self.config.max_block_ms) <= now => {
+                    Err(self.blocked_too_long(&send.record))
+                }
+                None => {
+                    let topic = send.record.topic().into();
+                    self.metadata.want(now, &topic);
+                    self.waiting.push_front(send);
+                    break;
+                }
+            };
+            effects.push(Effect::Complete { op: send.op, result });
+        }
+    }
+
+    fn blocked_too_long(&self, record: &super::Record<'_>) -> Error {
+        let topic = record.topic();
+        let what = match (self.metadata.partition_count(topic), record.partition) {
+            (None, _) => {
+                format!("topic '{topic}' is not in the metadata: {}", self.metadata.error(topic))
+            }
+            (Some(count), Some(partition)) if partition as usize >= count => {
+                format!("partition {partition} of '{topic}', which has {count}, does not exist")
+            }
+            _ => format!(
+                "no memory for another batch: {} of {} bytes of buffer.memory are in use",
+                self.accumulator.used(),
+                self.config.buffer_memory
+            ),
+        };
+        Error::Timeout { what, after: Duration::from_millis(self.config.max_block_ms as u64) }
+    }
+
+    /// Sends one request to each broker for which something is ready; says whether it did.
+    fn send_ready(&mut self, now: Time, effects: &mut Vec<Effect>) -> bool {
+        let mut requests: BTreeMap<BrokerId, Vec<SealedBatch>> = BTreeMap::new();
+        let mut sizes: BTreeMap<BrokerId, usize> = BTreeMap::new();
+        let slots: Vec<Slot> = self.accumulator.ready.iter().copied().collect();
+        for slot in slots {
+            let Some((leader, _)) = self.metadata.leader(&self.name_of(slot)) else {
+                self.metadata.invalidate();
+                continue;
+            };
+            let queue = &self.accumulator.topics[slot.0].queues[slot.1 as usize];
+            let Some(front) = queue.sealed.front() else { continue };
+            let size = sizes.entry(leader).or_default();
+            let bytes = front.batch.size_in_bytes();
+            let fits = *size == 0 || *size + bytes <= self.config.max_request_size;
+            // With one request in flight nothing may overtake what is being sent.
+            let max_in_flight = self.config.max_in_flight;
+            let in_order = max_in_flight > 1 || queue.in_flight == 0;
+            if fits
+                && in_order
+                && self.network.is_ready(now, leader, max_in_flight)
+                && let Some(batch) = self.accumulator.take(now, slot)
+            {
+                *size += bytes;
+                requests.entry(leader).or_default().push(batch);
+            }
+        }
+        self.ask_for_metadata(now, effects);
+        let any = !requests.is_empty();
+        for (broker, batches) in requests {
+            self.send_batches(now, broker, batches, effects);
+        }
+        any
+    }
+
+    fn send_batches(
+        &mut self,
+        now: Time,
+        broker: BrokerId,
+        batches: Vec<SealedBatch>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let partition = |batch: &SealedBatch| ProducePartition {
+            partition: self.name_of(batch.slot),
+            records: batch.batch.clone(),
+        };
+        let request = Request::Produce(ProduceRequest {
+            acks: self.config.acks as i16,
+            timeout_ms: self.config.request_timeout_ms as i32,
+            partitions: batches.iter().map(partition).collect(),
+        });
+        if self.config.acks == Acks::None {
+            self.network.send(now, broker, request, None, effects);
+            for batch in batches {
+                self.accumulator.landed(batch.slot);
+                self.delivered(&batch, Offset(-1), Timestamp::NONE, effects);
+            }
+        } else {
+            let expected = Some((self.config.request_timeout_ms, Sent::Produce(batches)));
+            self.network.send(now, broker, request, expected, effects);
+        }
+    }
+
+    pub(super) fn on_produced(
+        &mut self,
+        now: Time,
+        batches: Vec<SealedBatch>,
+        results: Vec<ProducedPartition>,
+        effects: &mut Vec<Effect>,
+    ) {
+        for batch in batches {
+            let name = self.name_of(batch.slot);
+            self.accumulator.landed(batch.slot);
+            let result = results.iter().find(|result| result.partition == name);
+            let error = result.map_or(ErrorCode::UnknownServerError, |result| result.error_code);
+            match (error, result) {
+                (ErrorCode::None, Some(result)) => {
+                    self.delivered(&batch, result.base_offset, result.log_append_time, effects);
+                }
+                (ErrorCode::MessageTooLarge, _) if batch.batch.record_count() > 1 => {
+                    self.split(&batch, effects);
+                }
+                _ => {
+                    let message = result.and_then(|result| result.error_message.clone());
+                    self.retry_or_give_up(now, batch, error, message, effects);
+                }
+            }
+        }
+    }
+
+    pub(super) fn lose_connection(
+        &mut self,
+        now: Time,
+        broker: BrokerId,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.metadata.invalidate();
+        for sent in self.network.disconnected(now, broker) {
+            match sent {
+                Sent::Metadata => self.metadata.failed(now),
+                Sent::Produce(batches) => {
+                    for batch in batches {
+                        self.accumulator.landed(batch.slot);
+                        let error = ErrorCode::NetworkException;
+                        self.retry_or_give_up(now, batch, error, None, effects);
+                    }
+                }
+            }
+        }
+    }
+
+    fn retry_or_give_up(
+        &mut self,
+        now: Time,
+        mut batch: SealedBatch,
+        error: ErrorCode,
+        message: Option<String>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let deadline = batch.created.after_ms(self.config.delivery_timeout_ms);
+        let may_retry = error.is_retriable() && i64::from(batch.attempts) < self.config.retries;
+        if !may_retry || deadline <= now {
+            let context = message.unwrap_or_else(|| format!("{}", self.name_of(batch.slot)));
+            self.give_up(&batch, Error::kafka(error, context), effects);
+            return;
+        }
+        if error != ErrorCode::NetworkException {
+            self.metadata.invalidate();
+        }
+        batch.attempts += 1;
+        let backoff = Backoff {
+            initial_ms: self.config.retry_backoff_ms,
+            max_ms: self.config.retry_backoff_max_ms,
+        };
+        let backoff_ms = backoff.after(batch.attempts, &mut self.random);
+        batch.not_before = now.after_ms(backoff_ms as i64);
+        let partition = self.name_of(batch.slot);
+        let attempt = batch.attempts;
+        effects.push(Effect::Event(ClientEvent::Retry { partition, attempt, backoff_ms, error }));
+        self.accumulator.put_back(batch);
+    }
+
+    /// Cuts a batch that the broker found too large into parts of at most `batch.size`, and into
+    /// halves at least.
+    fn split(&mut self, batch: &SealedBatch, effects: &mut Vec<Effect>) {
+        let limit = self.config.batch_size.min(batch.batch.size_in_bytes() / 2);
+        let mut parts = Vec::new();
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        for record in batch.batch.records().flatten() {
+            let headers: Vec<_> = record.headers().flatten().collect();
+            let (timestamp, key, value) = (record.timestamp, record.key, record.value);
+            let size = builder.size_with(timestamp, key, value, &headers);
+            if builder.record_count() > 0 && size > limit {
+                let full =
+                    std::mem::replace(&mut builder, BatchBuilder::new(BatchOptions::default()));
+                parts.push(full.build());
+            }
+            builder.append(timestamp, key, value, &headers);
+        }
+        parts.push(builder.build());
+        let partition = self.name_of(batch.slot);
+        let count = parts.len() as u32;
+        effects.push(Effect::Event(ClientEvent::Split { partition, parts: count }));
+        self.accumulator.split(batch.number, count);
+        let mut first = batch.first;
+        let mut reserved = batch.reserved;
+        for part in parts {
+            let records = part.record_count() as u32;
+            self.accumulator.put_back(SealedBatch {
+                first,
+                batch: part,
+                reserved: std::mem::take(&mut reserved),
+                ..batch.clone()
+            });
+            first += records;
+        }
+    }
+
+    fn delivered(
+        &mut self,
+        batch: &SealedBatch,
+        base_offset: Offset,
+        log_append_time: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.report(batch, Ok((base_offset, log_append_time)), effects);
+    }
+
+    fn give_up(&mut self, batch: &SealedBatch, error: Error, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Event(ClientEvent::DeliveryFailed {
+            partition: self.name_of(batch.slot),
+            records: batch.batch.record_count() as u32,
+            why: error.to_string(),
+        }));
+        self.report(batch, Err(error), effects);
+    }
+
+    fn report(
+        &mut self,
+        batch: &SealedBatch,
+        result: Result<(Offset, Timestamp), Error>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.accumulator.finish(batch.number, batch.reserved);
+        // Memory came free: whoever waits for some is tried again.
+        self.wake_sender |= !self.waiting.is_empty();
+        effects.push(Effect::Report(DeliveryReport {
+            batch: BatchId { producer: self.id, number: batch.number },
+            first: batch.first,
+            count: batch.batch.record_count() as u32,
+            result,
+        }));
+    }
+
+    fn finish_flushes(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        for flush in std::mem::take(&mut self.flushes) {
+            if self.accumulator.is_settled(flush.below) {
+                effects.push(Effect::Complete { op: flush.op, result: Ok(Outcome::Done) });
+            } else if flush.deadline.is_some_and(|deadline| deadline <= now) && flush.closes {
+                self.abort_all(effects);
+                effects.push(Effect::Complete { op: flush.op, result: Ok(Outcome::Done) });
+            } else {
+                self.flushes.push(flush);
+            }
+        }
+    }
+
+    /// Gives up everything: the time that `close` was given is over.
+    fn abort_all(&mut self, effects: &mut Vec<Effect>) {
+        let mut doomed = self.accumulator.take_expired(Time::NEVER);
+        for sent in self.network.contexts_mut() {
+            if let Sent::Produce(batches) = sent {
+                doomed.append(batches);
+            }
+        }
+        for batch in doomed {
+            self.give_up(&batch, Error::Closed, effects);
+        }
+    }
+}

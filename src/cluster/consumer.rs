@@ -1,0 +1,272 @@
+//! The consumer's handle.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Shared;
+use crate::api::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
+use crate::client::consumer::SeekTo;
+use crate::client::{ClientId, Outcome, PolledBatch};
+use crate::error::{Error, ErrorCode};
+use crate::record::Header;
+use crate::sim::Call;
+use crate::types::{Offset, Timestamp, TopicName, TopicPartition};
+
+/// Reads records. One thread at a time uses it.
+#[derive(Debug)]
+pub struct Consumer {
+    shared: Arc<Shared>,
+    id: ClientId,
+}
+
+/// A record as it was read. It shares the memory of its batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerRecord {
+    /// The topic.
+    pub topic: TopicName,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: Offset,
+    /// The timestamp.
+    pub timestamp: Timestamp,
+    /// The key; `None` is null.
+    pub key: Option<Bytes>,
+    /// The value; `None` is null.
+    pub value: Option<Bytes>,
+    /// The headers, in order.
+    pub headers: Vec<Header>,
+}
+
+impl Consumer {
+    pub(super) fn new(shared: Arc<Shared>, id: ClientId) -> Self {
+        Consumer { shared, id }
+    }
+
+    fn call(&mut self, call: Call<'_>, what: &str) -> Result<Outcome, Error> {
+        self.shared.driver.lock().call(self.id, call, what)
+    }
+
+    /// Replaces the partitions that are read. Those that stay keep their position.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`], [`Error::Closed`].
+    pub fn assign<P: Into<TopicPartition>>(
+        &mut self,
+        partitions: impl IntoIterator<Item = P>,
+    ) -> Result<(), Error> {
+        let partitions = partitions.into_iter().map(Into::into).collect();
+        self.call(Call::Assign(partitions), "an assignment").map(|_| ())
+    }
+
+    /// The next records, at most `max.poll.records`; waits for some up to the timeout.
+    ///
+    /// # Errors
+    /// [`Error::OffsetOutOfRange`] and [`Error::NoOffset`] without a reset policy, Kafka's errors,
+    /// [`Error::Closed`].
+    pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>, Error> {
+        let outcome = {
+            let mut driver = self.shared.driver.lock();
+            let deadline = driver.world.now().after(timeout);
+            driver.call(self.id, Call::Poll(deadline), "a poll")?
+        };
+        match outcome {
+            Outcome::Polled(batches) => decode(&batches),
+            outcome => unreachable!("a poll gives records, not {outcome:?}"),
+        }
+    }
+
+    /// Sets the position.
+    ///
+    /// # Errors
+    /// [`Error::NotAssigned`], [`Error::InvalidArgument`], [`Error::Closed`].
+    pub fn seek(
+        &mut self,
+        partition: impl Into<TopicPartition>,
+        offset: impl Into<Offset>,
+    ) -> Result<(), Error> {
+        let to = SeekTo::Offset(offset.into());
+        self.call(Call::Seek(partition.into(), to), "a seek").map(|_| ())
+    }
+
+    /// Sets the position to the first offset that the log holds, when it is next needed.
+    ///
+    /// # Errors
+    /// As [`seek`](Consumer::seek).
+    pub fn seek_to_beginning(&mut self, partition: impl Into<TopicPartition>) -> Result<(), Error> {
+        self.call(Call::Seek(partition.into(), SeekTo::Beginning), "a seek").map(|_| ())
+    }
+
+    /// Sets the position to the end of the log, when it is next needed.
+    ///
+    /// # Errors
+    /// As [`seek`](Consumer::seek).
+    pub fn seek_to_end(&mut self, partition: impl Into<TopicPartition>) -> Result<(), Error> {
+        self.call(Call::Seek(partition.into(), SeekTo::End), "a seek").map(|_| ())
+    }
+
+    /// Sets the position to the first record at or after a time, or to the end.
+    ///
+    /// # Errors
+    /// As [`seek`](Consumer::seek).
+    pub fn seek_to_time(
+        &mut self,
+        partition: impl Into<TopicPartition>,
+        timestamp: impl Into<Timestamp>,
+    ) -> Result<(), Error> {
+        let to = SeekTo::Time(timestamp.into());
+        self.call(Call::Seek(partition.into(), to), "a seek").map(|_| ())
+    }
+
+    /// Stops giving out records of some partitions; their positions stay.
+    ///
+    /// # Errors
+    /// [`Error::NotAssigned`]; nothing is paused then.
+    pub fn pause<P: Into<TopicPartition>>(
+        &mut self,
+        partitions: impl IntoIterator<Item = P>,
+    ) -> Result<(), Error> {
+        let partitions = partitions.into_iter().map(Into::into).collect();
+        self.call(Call::SetPaused(partitions, true), "a pause").map(|_| ())
+    }
+
+    /// Takes a pause back.
+    ///
+    /// # Errors
+    /// [`Error::NotAssigned`]; nothing is resumed then.
+    pub fn resume<P: Into<TopicPartition>>(
+        &mut self,
+        partitions: impl IntoIterator<Item = P>,
+    ) -> Result<(), Error> {
+        let partitions = partitions.into_iter().map(Into::into).collect();
+        self.call(Call::SetPaused(partitions, false), "a resume").map(|_| ())
+    }
+
+    /// The offset of the next record that `poll` will give.
+    ///
+    /// # Errors
+    /// [`Error::NotAssigned`], [`Error::NoOffset`], [`Error::Timeout`] after
+    /// `default.api.timeout.ms`.
+    pub fn position(&mut self, partition: impl Into<TopicPartition>) -> Result<Offset, Error> {
+        match self.call(Call::Position(partition.into()), "a position")? {
+            Outcome::Offset(offset) => Ok(offset),
+            outcome => unreachable!("a position is an offset, not {outcome:?}"),
+        }
+    }
+
+    /// How many records lie between the position and the high watermark that the last fetch told;
+    /// `None` before the first one.
+    ///
+    /// # Errors
+    /// [`Error::NotAssigned`].
+    pub fn lag(&mut self, partition: impl Into<TopicPartition>) -> Result<Option<i64>, Error> {
+        match self.call(Call::Lag(partition.into()), "a lag")? {
+            Outcome::Lag(lag) => Ok(lag),
+            outcome => unreachable!("a lag is a number, not {outcome:?}"),
+        }
+    }
+
+    fn look_up(
+        &mut self,
+        wanted: Vec<(TopicPartition, Timestamp)>,
+    ) -> Result<BTreeMap<TopicPartition, Option<(Offset, Timestamp)>>, Error> {
+        match self.call(Call::LookUp(wanted), "offsets")? {
+            Outcome::Offsets(offsets) => Ok(offsets),
+            outcome => unreachable!("offsets were asked for, not {outcome:?}"),
+        }
+    }
+
+    /// The first offset that each log holds.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] after `default.api.timeout.ms`, when there is no such partition.
+    pub fn beginning_offsets<P: Into<TopicPartition>>(
+        &mut self,
+        partitions: impl IntoIterator<Item = P>,
+    ) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
+        let wanted = partitions.into_iter().map(|p| (p.into(), EARLIEST_TIMESTAMP)).collect();
+        Ok(only_offsets(self.look_up(wanted)?))
+    }
+
+    /// The high watermark of each partition.
+    ///
+    /// # Errors
+    /// As [`beginning_offsets`](Consumer::beginning_offsets).
+    pub fn end_offsets<P: Into<TopicPartition>>(
+        &mut self,
+        partitions: impl IntoIterator<Item = P>,
+    ) -> Result<BTreeMap<TopicPartition, Offset>, Error> {
+        let wanted = partitions.into_iter().map(|p| (p.into(), LATEST_TIMESTAMP)).collect();
+        Ok(only_offsets(self.look_up(wanted)?))
+    }
+
+    /// The first record at or after a time, in each partition: its offset and timestamp, or `None`
+    /// when there is none.
+    ///
+    /// # Errors
+    /// As [`beginning_offsets`](Consumer::beginning_offsets), and [`Error::InvalidArgument`] for
+    /// a negative time.
+    pub fn offsets_for_times<P: Into<TopicPartition>, T: Into<Timestamp>>(
+        &mut self,
+        times: impl IntoIterator<Item = (P, T)>,
+    ) -> Result<BTreeMap<TopicPartition, Option<(Offset, Timestamp)>>, Error> {
+        let wanted: Vec<(TopicPartition, Timestamp)> =
+            times.into_iter().map(|(partition, time)| (partition.into(), time.into())).collect();
+        if let Some((partition, time)) = wanted.iter().find(|(_, time)| time.0 < 0) {
+            let why = format!("the time for {partition} is negative: {time}");
+            return Err(Error::InvalidArgument(why));
+        }
+        self.look_up(wanted)
+    }
+
+    /// Closes the consumer.
+    ///
+    /// # Errors
+    /// None so far.
+    pub fn close(&mut self) -> Result<(), Error> {
+        self.call(Call::Close, "the consumer to close").map(|_| ())
+    }
+}
+
+fn only_offsets(
+    found: BTreeMap<TopicPartition, Option<(Offset, Timestamp)>>,
+) -> BTreeMap<TopicPartition, Offset> {
+    found.into_iter().filter_map(|(p, found)| found.map(|(offset, _)| (p, offset))).collect()
+}
+
+/// Reads the records out of their batches, outside the lock.
+fn decode(batches: &[PolledBatch]) -> Result<Vec<ConsumerRecord>, Error> {
+    let mut records = Vec::with_capacity(batches.iter().map(|polled| polled.count).sum());
+    for polled in batches {
+        let TopicPartition { topic, partition } = &polled.partition;
+        let skip = if polled.batch.is_dense() {
+            (polled.from - polled.batch.base_offset()).max(0) as i32
+        } else {
+            0
+        };
+        let shared = polled.batch.shared_records().starting_at(skip);
+        let wanted = shared.filter(|record| match record {
+            Ok(record) => record.offset >= polled.from,
+            Err(_) => true,
+        });
+        for record in wanted.take(polled.count) {
+            let record = record.map_err(|error| {
+                let context = format!("record of {}: {error}", polled.partition);
+                Error::kafka(ErrorCode::CorruptMessage, context)
+            })?;
+            records.push(ConsumerRecord {
+                topic: topic.clone(),
+                partition: *partition,
+                offset: record.offset,
+                timestamp: record.timestamp,
+                key: record.key,
+                value: record.value,
+                headers: record.headers,
+            });
+        }
+    }
+    Ok(records)
+}

@@ -1,0 +1,244 @@
+//! Building a batch: each record is encoded once, straight into the memory that will be stored.
+
+use bytes::Bytes;
+
+use super::batch::{
+    ATTRIBUTES, BATCH_OVERHEAD, CONTROL_BIT, CRC, Compression, DELETE_HORIZON_BIT, RECORDS,
+    RecordBatch, TIMESTAMP_TYPE_BIT, TRANSACTIONAL_BIT, TimestampType, crc32c,
+};
+use super::varint;
+use crate::types::{ProducerEpoch, ProducerId, Timestamp};
+
+/// What a batch says of itself beside its records. The default is a plain batch of a producer that
+/// is not idempotent.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchOptions {
+    /// Whose clock the timestamps are from.
+    pub timestamp_type: TimestampType,
+    /// The idempotent producer, or none.
+    pub producer_id: ProducerId,
+    /// Its epoch.
+    pub producer_epoch: ProducerEpoch,
+    /// The sequence number of the first record; −1 without a producer id.
+    pub base_sequence: i32,
+    /// Whether it belongs to a transaction.
+    pub transactional: bool,
+    /// Whether it holds a marker of Kafka's own.
+    pub control: bool,
+    /// When its tombstones may go; takes the place of the base timestamp.
+    pub delete_horizon: Option<Timestamp>,
+}
+
+impl Default for BatchOptions {
+    fn default() -> Self {
+        BatchOptions {
+            timestamp_type: TimestampType::CreateTime,
+            producer_id: ProducerId::NONE,
+            producer_epoch: ProducerEpoch::NONE,
+            base_sequence: -1,
+            transactional: false,
+            control: false,
+            delete_horizon: None,
+        }
+    }
+}
+
+/// A batch under construction.
+#[derive(Clone, Debug)]
+pub struct BatchBuilder {
+    options: BatchOptions,
+    /// The body, its header still to be filled in.
+    body: Vec<u8>,
+    count: i32,
+    last_offset_delta: i32,
+    base_timestamp: Timestamp,
+    max_timestamp: Timestamp,
+}
+
+impl BatchBuilder {
+    /// An empty batch.
+    #[must_use]
+    pub fn new(options: BatchOptions) -> Self {
+        BatchBuilder::with_capacity(options, BATCH_OVERHEAD)
+    }
+
+    /// An empty batch with room for so many encoded bytes.
+    #[must_use]
+    pub fn with_capacity(options: BatchOptions, bytes: usize) -> Self {
+        let mut body = Vec::with_capacity(bytes.max(BATCH_OVERHEAD));
+        body.resize(RECORDS, 0);
+        BatchBuilder {
+            options,
+            body,
+            count: 0,
+            last_offset_delta: -1,
+            base_timestamp: options.delete_horizon.unwrap_or(Timestamp::NONE),
+            max_timestamp: Timestamp::NONE,
+        }
+    }
+
+    /// The size of the encoded batch so far, in bytes.
+    #[must_use]
+    pub fn size_in_bytes(&self) -> usize {
+        BATCH_OVERHEAD - RECORDS + self.body.len()
+    }
+
+    /// The number of records so far.
+    #[must_use]
+    pub fn record_count(&self) -> i32 {
+        self.count
+    }
+
+    /// The size that the encoded batch would have with one more record.
+    #[must_use]
+    pub fn size_with(
+        &self,
+        timestamp: Timestamp,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(&str, Option<&[u8]>)],
+    ) -> usize {
+        let delta = self.timestamp_delta(timestamp);
+        let body = record_body_size(delta, self.last_offset_delta + 1, key, value, headers);
+        self.size_in_bytes() + varint::size(body as i64) + body
+    }
+
+    /// Adds a record at the next offset; returns its place in the batch, from 0.
+    pub fn append(
+        &mut self,
+        timestamp: Timestamp,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(&str, Option<&[u8]>)],
+    ) -> i32 {
+        self.append_at(self.last_offset_delta + 1, timestamp, key, value, headers)
+    }
+
+    /// Adds a record at an offset counted from the batch's first one, leaving a gap as a cleaning
+    /// does.
+    ///
+    /// # Panics
+    /// When the offset is not above the one before.
+    pub fn append_at(
+        &mut self,
+        offset_delta: i32,
+        timestamp: Timestamp,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(&str, Option<&[u8]>)],
+    ) -> i32 {
+        assert!(offset_delta > self.last_offset_delta, "offsets of a batch ascend");
+        if self.count == 0 && self.options.delete_horizon.is_none() {
+            self.base_timestamp = timestamp;
+        }
+        let delta = self.timestamp_delta(timestamp);
+        let size = record_body_size(delta, offset_delta, key, value, headers);
+        let out = &mut self.body;
+        out.reserve(size + 5);
+        varint::write(out, size as i64);
+        out.push(0);
+        varint::write(out, delta);
+        varint::write(out, i64::from(offset_delta));
+        write_bytes(out, key);
+        write_bytes(out, value);
+        varint::write(out, headers.len() as i64);
+        for (key, value) in headers {
+            write_bytes(out, Some(key.as_bytes()));
+            write_bytes(out, *value);
+        }
+        self.last_offset_delta = offset_delta;
+        self.max_timestamp = self.max_timestamp.max(timestamp);
+        self.count += 1;
+        self.count - 1
+    }
+
+    fn timestamp_delta(&self, timestamp: Timestamp) -> i64 {
+        if self.count == 0 && self.options.delete_horizon.is_none() {
+            return 0;
+        }
+        timestamp.0.wrapping_sub(self.base_timestamp.0)
+    }
+
+    /// Closes the batch: base offset 0, leader epoch unknown.
+    #[must_use]
+    pub fn build(mut self) -> RecordBatch {
+        self.fill_in_header();
+        let crc = crc32c(&self.body[ATTRIBUTES..]);
+        self.body[CRC..CRC + 4].copy_from_slice(&crc.to_be_bytes());
+        // A batch that came out small must not hold on to the memory of a large one.
+        let body = if self.body.len() * 2 < self.body.capacity() {
+            Bytes::copy_from_slice(&self.body)
+        } else {
+            Bytes::from(self.body)
+        };
+        RecordBatch::from_body(body)
+    }
+
+    fn fill_in_header(&mut self) {
+        let options = self.options;
+        let bit = |set: bool, bit: u16| if set { bit } else { 0 };
+        let attributes = Compression::None as u16
+            | bit(options.timestamp_type == TimestampType::LogAppendTime, TIMESTAMP_TYPE_BIT)
+            | bit(options.transactional, TRANSACTIONAL_BIT)
+            | bit(options.control, CONTROL_BIT)
+            | bit(options.delete_horizon.is_some(), DELETE_HORIZON_BIT);
+        let mut at = 0;
+        let mut put = |bytes: &[u8]| {
+            self.body[at..at + bytes.len()].copy_from_slice(bytes);
+            at += bytes.len();
+        };
+        put(&[2]);
+        put(&[0; 4]);
+        put(&attributes.to_be_bytes());
+        put(&self.last_offset_delta.to_be_bytes());
+        put(&self.base_timestamp.0.to_be_bytes());
+        put(&self.max_timestamp.0.to_be_bytes());
+        put(&options.producer_id.0.to_be_bytes());
+        put(&options.producer_epoch.0.to_be_bytes());
+        put(&options.base_sequence.to_be_bytes());
+        put(&self.count.to_be_bytes());
+    }
+}
+
+/// The size of a batch that holds this record alone, in bytes.
+#[must_use]
+pub fn batch_size_of_one(
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: &[(&str, Option<&[u8]>)],
+) -> usize {
+    let body = record_body_size(0, 0, key, value, headers);
+    BATCH_OVERHEAD + varint::size(body as i64) + body
+}
+
+fn record_body_size(
+    timestamp_delta: i64,
+    offset_delta: i32,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: &[(&str, Option<&[u8]>)],
+) -> usize {
+    let header = |(key, value): &(&str, Option<&[u8]>)| {
+        bytes_size(Some(key.as_bytes())) + bytes_size(*value)
+    };
+    1 + varint::size(timestamp_delta)
+        + varint::size(i64::from(offset_delta))
+        + bytes_size(key)
+        + bytes_size(value)
+        + varint::size(headers.len() as i64)
+        + headers.iter().map(header).sum::<usize>()
+}
+
+fn bytes_size(bytes: Option<&[u8]>) -> usize {
+    bytes.map_or(1, |bytes| varint::size(bytes.len() as i64) + bytes.len())
+}
+
+fn write_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    match bytes {
+        None => out.push(1),
+        Some(bytes) => {
+            varint::write(out, bytes.len() as i64);
+            out.extend_from_slice(bytes);
+        }
+    }
+}

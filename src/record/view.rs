@@ -1,0 +1,281 @@
+//! Reading the records of a batch without copying them.
+
+use bytes::Bytes;
+
+use super::batch::{Compression, RECORDS, RecordBatch, TimestampType};
+use super::error::BatchError;
+use super::varint;
+use crate::types::{Offset, Timestamp};
+
+/// A record, borrowed from its batch.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordRef<'a> {
+    /// Its offset.
+    pub offset: Offset,
+    /// Its timestamp, of whichever clock the batch's are.
+    pub timestamp: Timestamp,
+    /// Its key; `None` is null.
+    pub key: Option<&'a [u8]>,
+    /// Its value; `None` is null.
+    pub value: Option<&'a [u8]>,
+    record: i32,
+    header_count: i32,
+    headers: &'a [u8],
+}
+
+impl<'a> RecordRef<'a> {
+    /// The headers, in order.
+    #[must_use]
+    pub fn headers(&self) -> Headers<'a> {
+        Headers {
+            left: self.header_count,
+            reader: Reader { bytes: self.headers },
+            record: self.record,
+        }
+    }
+}
+
+/// The headers of a record.
+#[derive(Clone, Debug)]
+pub struct Headers<'a> {
+    left: i32,
+    reader: Reader<'a>,
+    record: i32,
+}
+
+impl<'a> Iterator for Headers<'a> {
+    type Item = Result<(&'a str, Option<&'a [u8]>), BatchError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left <= 0 {
+            return None;
+        }
+        self.left -= 1;
+        let header = self.reader.header();
+        if header.is_none() {
+            self.left = 0;
+        }
+        Some(header.ok_or(BatchError::Malformed { record: self.record, what: "header" }))
+    }
+}
+
+/// A header that shares its batch's memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Its key.
+    pub key: String,
+    /// Its value; `None` is null.
+    pub value: Option<Bytes>,
+}
+
+/// A record that owns its place in the batch's shared memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedRecord {
+    /// Its offset.
+    pub offset: Offset,
+    /// Its timestamp.
+    pub timestamp: Timestamp,
+    /// Its key; `None` is null.
+    pub key: Option<Bytes>,
+    /// Its value; `None` is null.
+    pub value: Option<Bytes>,
+    /// Its headers, in order.
+    pub headers: Vec<Header>,
+}
+
+#[derive(Clone, Debug)]
+struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn varint(&mut self) -> Option<i64> {
+        let (value, len) = varint::read(self.bytes)?;
+        self.bytes = &self.bytes[len..];
+        Some(value)
+    }
+
+    fn varint_i32(&mut self) -> Option<i32> {
+        let (value, len) = varint::read_i32(self.bytes)?;
+        self.bytes = &self.bytes[len..];
+        Some(value)
+    }
+
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.bytes.split_at_checked(len)?;
+        self.bytes = rest;
+        Some(taken)
+    }
+
+    /// Bytes behind their length, −1 being null.
+    fn nullable(&mut self) -> Option<Option<&'a [u8]>> {
+        match self.varint_i32()? {
+            -1 => Some(None),
+            len => self.take(usize::try_from(len).ok()?).map(Some),
+        }
+    }
+
+    fn header(&mut self) -> Option<(&'a str, Option<&'a [u8]>)> {
+        let key = self.nullable()??;
+        Some((std::str::from_utf8(key).ok()?, self.nullable()?))
+    }
+}
+
+/// The records of a batch. Ends after the first error.
+#[derive(Clone, Debug)]
+pub struct Records<'a> {
+    batch: &'a RecordBatch,
+    reader: Reader<'a>,
+    base_timestamp: i64,
+    append_time: Option<Timestamp>,
+    next: i32,
+    count: i32,
+    error: Option<BatchError>,
+}
+
+impl<'a> Records<'a> {
+    pub(super) fn new(batch: &'a RecordBatch) -> Self {
+        let error = match batch.compression() {
+            Ok(Compression::None) => None,
+            Ok(codec) => Some(BatchError::UnsupportedCodec(codec)),
+            Err(error) => Some(error),
+        };
+        let append_time = match batch.timestamp_type() {
+            TimestampType::CreateTime => None,
+            TimestampType::LogAppendTime => Some(batch.max_timestamp()),
+        };
+        Records {
+            batch,
+            reader: Reader { bytes: &batch.body()[RECORDS..] },
+            base_timestamp: batch.base_timestamp().0,
+            append_time,
+            next: 0,
+            count: batch.record_count(),
+            error,
+        }
+    }
+
+    /// Checks that nothing follows the last record.
+    ///
+    /// # Errors
+    /// [`BatchError::Trailing`].
+    pub fn finish(&self) -> Result<(), BatchError> {
+        match self.reader.bytes.len() {
+            0 => Ok(()),
+            trailing => Err(BatchError::Trailing(trailing)),
+        }
+    }
+
+    /// Passes over records without looking at more than their lengths.
+    fn skip_records(&mut self, records: i32) {
+        for _ in 0..records {
+            let Some(len) = self.reader.varint_i32() else { return };
+            if self.reader.take(len.max(0) as usize).is_none() {
+                return;
+            }
+            self.next += 1;
+        }
+    }
+
+    fn read(&mut self) -> Result<RecordRef<'a>, &'static str> {
+        let len = self.reader.varint_i32().ok_or("length")?;
+        let len = usize::try_from(len).map_err(|_| "length")?;
+        let mut body = Reader { bytes: self.reader.take(len).ok_or("length")? };
+        body.take(1).ok_or("attributes")?;
+        let timestamp_delta = body.varint().ok_or("timestamp")?;
+        let offset_delta = body.varint_i32().ok_or("offset")?;
+        let key = body.nullable().ok_or("key")?;
+        let value = body.nullable().ok_or("value")?;
+        let header_count = body.varint_i32().filter(|&count| count >= 0).ok_or("header count")?;
+        let headers = body.bytes;
+        for _ in 0..header_count {
+            body.header().ok_or("header")?;
+        }
+        if !body.bytes.is_empty() {
+            return Err("length");
+        }
+        let created = Timestamp(self.base_timestamp.wrapping_add(timestamp_delta));
+        Ok(RecordRef {
+            offset: Offset(self.batch.base_offset().0.wrapping_add(i64::from(offset_delta))),
+            timestamp: self.append_time.unwrap_or(created),
+            key,
+            value,
+            record: self.next,
+            header_count,
+            headers,
+        })
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<RecordRef<'a>, BatchError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.count {
+            return None;
+        }
+        if let Some(error) = self.error.take() {
+            self.next = self.count;
+            return Some(Err(error));
+        }
+        let record = self.read();
+        match record {
+            Ok(record) => {
+                self.next += 1;
+                Some(Ok(record))
+            }
+            Err(what) => {
+                let record = std::mem::replace(&mut self.next, self.count);
+                Some(Err(BatchError::Malformed { record, what }))
+            }
+        }
+    }
+}
+
+/// The records of a batch, sharing its memory.
+#[derive(Clone, Debug)]
+pub struct SharedRecords<'a> {
+    records: Records<'a>,
+}
+
+impl<'a> SharedRecords<'a> {
+    pub(super) fn new(batch: &'a RecordBatch) -> Self {
+        SharedRecords { records: Records::new(batch) }
+    }
+
+    /// Begins behind the first so many records.
+    #[must_use]
+    pub fn starting_at(mut self, record: i32) -> Self {
+        self.records.skip_records(record);
+        self
+    }
+}
+
+impl Iterator for SharedRecords<'_> {
+    type Item = Result<SharedRecord, BatchError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = match self.records.next()? {
+            Ok(record) => record,
+            Err(error) => return Some(Err(error)),
+        };
+        let body = self.records.batch.body();
+        let share = |bytes: Option<&[u8]>| bytes.map(|bytes| body.slice_ref(bytes));
+        let mut headers = Vec::new();
+        for header in record.headers() {
+            match header {
+                Ok((key, value)) => {
+                    headers.push(Header { key: key.to_owned(), value: share(value) });
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        Some(Ok(SharedRecord {
+            offset: record.offset,
+            timestamp: record.timestamp,
+            key: share(record.key),
+            value: share(record.value),
+            headers,
+        }))
+    }
+}

@@ -1,0 +1,385 @@
+//! The trace: what happened, when, to whom, and because of what.
+//!
+//! It lies outside the world: a snapshot keeps only how long it was and what its fingerprint was.
+//! The fingerprint is the CRC-32 of all entries, fed as little-endian numbers and length-prefixed
+//! text, so it is the same on every machine.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use crate::api::ApiKey;
+use crate::broker::{BrokerEvent, ConnectionId};
+use crate::client::ClientEvent;
+use crate::types::{BrokerId, Time};
+
+/// Names an entry of the trace: the first one is 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(pub u64);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+/// Who did it, or to whom it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Actor {
+    /// Whoever holds the cluster.
+    User,
+    /// A broker.
+    Broker(BrokerId),
+    /// A producer, by the number of its handle.
+    Producer(u32),
+    /// A consumer.
+    Consumer(u32),
+    /// An admin client.
+    Admin(u32),
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Actor::User => "user".to_owned(),
+            Actor::Broker(id) => format!("broker-{id}"),
+            Actor::Producer(n) => format!("producer-{n}"),
+            Actor::Consumer(n) => format!("consumer-{n}"),
+            Actor::Admin(n) => format!("admin-{n}"),
+        };
+        f.pad(&text)
+    }
+}
+
+/// Whether a message is a request or its response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From a client to a broker.
+    Request,
+    /// From a broker to a client.
+    Response,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TraceEvent {
+    /// A handle was made.
+    Created,
+    /// A handle made a call.
+    Called(&'static str),
+    /// A call that had to wait is done.
+    Completed {
+        /// Whether it succeeded.
+        ok: bool,
+    },
+    /// A connection was opened.
+    Connected {
+        /// To whom.
+        to: Actor,
+        /// Which one.
+        connection: ConnectionId,
+    },
+    /// A connection is gone.
+    Disconnected {
+        /// From whom.
+        from: Actor,
+        /// Which one.
+        connection: ConnectionId,
+    },
+    /// A message was put on its way.
+    Sent {
+        /// To whom.
+        to: Actor,
+        /// Request or response.
+        direction: Direction,
+        /// Of which kind.
+        api: ApiKey,
+        /// The request's number on its connection.
+        correlation_id: i32,
+    },
+    /// A message arrived.
+    Delivered {
+        /// From whom.
+        from: Actor,
+        /// Request or response.
+        direction: Direction,
+        /// Of which kind.
+        api: ApiKey,
+        /// The request's number on its connection.
+        correlation_id: i32,
+    },
+    /// A message will never arrive.
+    Lost {
+        /// To whom it was going.
+        to: Actor,
+        /// Request or response.
+        direction: Direction,
+        /// Of which kind.
+        api: ApiKey,
+        /// The request's number on its connection.
+        correlation_id: i32,
+    },
+    /// A deadline came.
+    Timer,
+    /// What a broker told.
+    Broker(BrokerEvent),
+    /// What a client told.
+    Client(ClientEvent),
+}
+
+/// One line of the trace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TraceEntry {
+    /// Its number.
+    pub id: EventId,
+    /// When.
+    pub time: Time,
+    /// Because of what; `None` for what the user did.
+    pub cause: Option<EventId>,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub event: TraceEvent,
+}
+
+impl fmt::Display for TraceEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.id.to_string();
+        let cause = self.cause.map_or_else(|| "-".to_owned(), |cause| cause.to_string());
+        write!(f, "{:>13} {id:>6} <{cause:>6} {:<12} {}", self.time, self.actor, self.event)
+    }
+}
+
+impl fmt::Display for TraceEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arrow = |direction: &Direction| match direction {
+            Direction::Request => "request",
+            Direction::Response => "response",
+        };
+        match self {
+            TraceEvent::Created => write!(f, "created"),
+            TraceEvent::Called(call) => write!(f, "calls {call}"),
+            TraceEvent::Completed { ok: true } => write!(f, "call done"),
+            TraceEvent::Completed { ok: false } => write!(f, "call failed"),
+            TraceEvent::Connected { to, connection } => {
+                write!(f, "connected to {to} (connection {})", connection.0)
+            }
+            TraceEvent::Disconnected { from, connection } => {
+                write!(f, "disconnected from {from} (connection {})", connection.0)
+            }
+            TraceEvent::Sent { to, direction, api, correlation_id } => {
+                write!(f, "sends {api} {} {correlation_id} to {to}", arrow(direction))
+            }
+            TraceEvent::Delivered { from, direction, api, correlation_id } => {
+                write!(f, "gets {api} {} {correlation_id} from {from}", arrow(direction))
+            }
+            TraceEvent::Lost { to, direction, api, correlation_id } => {
+                write!(f, "{api} {} {correlation_id} to {to} is lost", arrow(direction))
+            }
+            TraceEvent::Timer => write!(f, "deadline"),
+            TraceEvent::Broker(event) => event.fmt(f),
+            TraceEvent::Client(event) => event.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for BrokerEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BrokerEvent::Appended { partition, base_offset, last_offset, bytes } => {
+                write!(f, "appends {partition} offsets {base_offset}..={last_offset}, {bytes} B")
+            }
+            BrokerEvent::Rolled { partition, base_offset, reason } => {
+                write!(f, "rolls {partition} to a segment from {base_offset}: {reason:?}")
+            }
+            BrokerEvent::Indexed { partition, offset, position } => {
+                write!(f, "indexes {partition} offset {offset} at {position}")
+            }
+            BrokerEvent::HighWatermark { partition, from, to } => {
+                write!(f, "high watermark of {partition} {from} -> {to}")
+            }
+            BrokerEvent::Refused { partition, error } => {
+                write!(f, "refuses a batch for {partition}: {error}")
+            }
+            BrokerEvent::FetchParked { deadline } => write!(f, "fetch waits until {deadline}"),
+            BrokerEvent::FetchExpired => write!(f, "fetch has waited long enough"),
+            BrokerEvent::TopicCreated { topic, partitions } => {
+                write!(f, "topic {topic} created with {partitions} partitions")
+            }
+            BrokerEvent::PartitionsAdded { topic, partitions } => {
+                write!(f, "topic {topic} has {partitions} partitions now")
+            }
+            BrokerEvent::TopicDeleted { topic } => write!(f, "topic {topic} deleted"),
+            BrokerEvent::ConfigsChanged { topic: Some(topic) } => {
+                write!(f, "configs of topic {topic} changed")
+            }
+            BrokerEvent::ConfigsChanged { topic: None } => write!(f, "broker configs changed"),
+        }
+    }
+}
+
+impl fmt::Display for ClientEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientEvent::BatchReady { partition, records, bytes, reason } => {
+                write!(f, "batch for {partition} ready: {records} records, {bytes} B, {reason:?}")
+            }
+            ClientEvent::Retry { partition, attempt, backoff_ms, error } => {
+                write!(f, "retry {attempt} for {partition} in {backoff_ms} ms: {error}")
+            }
+            ClientEvent::Split { partition, parts } => {
+                write!(f, "batch for {partition} split into {parts}")
+            }
+            ClientEvent::DeliveryFailed { partition, records, why } => {
+                write!(f, "{records} records for {partition} given up: {why}")
+            }
+            ClientEvent::RequestTimedOut { broker } => {
+                write!(f, "broker-{broker} has not answered in time")
+            }
+            ClientEvent::BufferExhausted { used } => {
+                write!(f, "waits for memory, {used} B in use")
+            }
+            ClientEvent::PositionReset { partition, offset } => {
+                write!(f, "position of {partition} set to {offset}")
+            }
+            ClientEvent::OutOfRange { partition, offset } => {
+                write!(f, "position {offset} of {partition} is out of range")
+            }
+        }
+    }
+}
+
+/// Entries kept unless the cluster is built with another limit.
+pub const DEFAULT_TRACE_LIMIT: usize = 1 << 18;
+
+/// The entries so far, oldest first. Only the newest ones are kept; the fingerprint covers all.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    enabled: bool,
+    limit: usize,
+    entries: VecDeque<TraceEntry>,
+    last: EventId,
+    fingerprint: Fingerprint,
+}
+
+impl Trace {
+    pub(crate) fn new(enabled: bool, limit: usize) -> Self {
+        Trace {
+            enabled,
+            limit,
+            entries: VecDeque::new(),
+            last: EventId(0),
+            fingerprint: Fingerprint::default(),
+        }
+    }
+
+    pub(crate) fn record(
+        &mut self,
+        time: Time,
+        cause: Option<EventId>,
+        actor: Actor,
+        event: TraceEvent,
+    ) -> EventId {
+        self.last.0 += 1;
+        let id = self.last;
+        if self.enabled {
+            let entry = TraceEntry { id, time, cause, actor, event };
+            self.fingerprint.take(&entry);
+            if self.entries.len() == self.limit {
+                self.entries.pop_front();
+            }
+            self.entries.push_back(entry);
+        }
+        id
+    }
+
+    /// The entries that are kept, oldest first.
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &TraceEntry> {
+        self.entries.iter()
+    }
+
+    /// An entry that is still kept.
+    #[must_use]
+    pub fn entry(&self, id: EventId) -> Option<&TraceEntry> {
+        let first = self.entries.front()?.id;
+        self.entries.get(usize::try_from(id.0.checked_sub(first.0)?).ok()?)
+    }
+
+    /// The chain of causes that led to an entry, from the entry itself back to what the user did.
+    #[must_use]
+    pub fn why(&self, id: EventId) -> Vec<&TraceEntry> {
+        let mut chain = Vec::new();
+        let mut next = Some(id);
+        while let Some(entry) = next.and_then(|id| self.entry(id)) {
+            chain.push(entry);
+            next = entry.cause;
+        }
+        chain
+    }
+
+    /// The CRC-32 of all entries, those included that are no longer kept.
+    #[must_use]
+    pub fn fingerprint(&self) -> u32 {
+        self.fingerprint.0.clone().finalize()
+    }
+
+    /// The number of the newest entry.
+    #[must_use]
+    pub fn last(&self) -> EventId {
+        self.last
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.entries.iter().try_for_each(|entry| writeln!(f, "{entry}"))
+    }
+}
+
+/// Feeds the derived hash of entries to a CRC-32.
+#[derive(Clone, Debug, Default)]
+struct Fingerprint(crc32fast::Hasher);
+
+impl Fingerprint {
+    fn take(&mut self, entry: &TraceEntry) {
+        let mut bytes = LittleEndian(Vec::with_capacity(128));
+        entry.hash(&mut bytes);
+        self.0.update(&bytes.0);
+    }
+}
+
+/// Writes what is hashed as bytes that are the same on every machine.
+struct LittleEndian(Vec<u8>);
+
+macro_rules! write_little_endian {
+    ($($method:ident: $from:ty as $to:ty;)*) => {
+        $(fn $method(&mut self, value: $from) {
+            self.0.extend_from_slice(&(value as $to).to_le_bytes());
+        })*
+    };
+}
+
+impl Hasher for LittleEndian {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    write_little_endian! {
+        write_u16: u16 as u16;
+        write_u32: u32 as u32;
+        write_u64: u64 as u64;
+        write_u128: u128 as u128;
+        write_usize: usize as u64;
+        write_i16: i16 as i16;
+        write_i32: i32 as i32;
+        write_i64: i64 as i64;
+        write_i128: i128 as i128;
+        write_isize: isize as i64;
+    }
+
+    fn finish(&self) -> u64 {
+        u64::from(crc32fast::hash(&self.0))
+    }
+}
