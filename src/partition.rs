@@ -46,18 +46,15 @@ pub struct HighWatermarkMove {
 
 impl Partition {
     /// An empty replica on `broker`.
-    ///
-    /// # Errors
-    /// What the disk answered.
-    pub fn create(
-        disk: &mut dyn Disk,
+    #[must_use]
+    pub fn new(
         name: TopicPartition,
         topic_id: TopicId,
         broker: BrokerId,
         config: TopicConfig,
-    ) -> Result<Self, LogError> {
-        let log = Log::create(disk, &name.to_string(), log_config(&config))?;
-        Ok(Partition {
+    ) -> Self {
+        let log = Log::new(&name.to_string(), log_config(&config));
+        Partition {
             name,
             topic_id,
             broker,
@@ -67,7 +64,15 @@ impl Partition {
             high_watermark: Offset::ZERO,
             config,
             log,
-        })
+        }
+    }
+
+    /// Removes the replica's files.
+    ///
+    /// # Errors
+    /// What the disk answered.
+    pub fn remove(self, disk: &mut dyn Disk) -> Result<(), LogError> {
+        self.log.remove(disk)
     }
 
     /// Takes over who leads and who is in sync.

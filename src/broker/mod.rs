@@ -27,7 +27,7 @@ use crate::log::RollReason;
 use crate::partition::Partition;
 use crate::random::Random;
 use crate::storage::MemoryDisk;
-use crate::types::{BrokerId, Offset, Time, TopicId, TopicName, TopicPartition};
+use crate::types::{BrokerId, Offset, Time, TopicName, TopicPartition};
 
 use metadata::{MetadataImage, MetadataRecord, Overrides};
 use purgatory::Purgatory;
@@ -272,28 +272,20 @@ impl Broker {
             } => {
                 let Some(name) = self.image.topic_name(*topic_id).cloned() else { return };
                 let name = TopicPartition::new(name, *partition);
-                if !self.partitions.contains_key(&name) {
-                    self.create_replica(&name, *topic_id);
-                }
-                if let Some(replica) = self.partitions.get_mut(&name) {
-                    replica.set_leader(*leader, *leader_epoch, isr.clone());
-                }
+                let config = self.topic_config(&name.topic);
+                let new = || Partition::new(name.clone(), *topic_id, self.id, config);
+                let replica = self.partitions.entry(name.clone()).or_insert_with(new);
+                replica.set_leader(*leader, *leader_epoch, isr.clone());
             }
             MetadataRecord::TopicConfig { topic, .. } => self.refresh_configs(Some(topic)),
             MetadataRecord::BrokerConfig { .. } => self.refresh_configs(None),
             MetadataRecord::RemoveTopic { topic_id } => {
-                self.partitions.retain(|_, partition| partition.topic_id() != *topic_id);
+                let of_topic = |_: &TopicPartition, p: &mut Partition| p.topic_id() == *topic_id;
+                for (_, partition) in self.partitions.extract_if(.., of_topic) {
+                    // Files that a failing disk keeps are no part of any log any more.
+                    let _ = partition.remove(&mut self.disk);
+                }
             }
-        }
-    }
-
-    fn create_replica(&mut self, name: &TopicPartition, topic_id: TopicId) {
-        let config = self.topic_config(&name.topic);
-        let disk = &mut self.disk;
-        let replica = Partition::create(disk, name.clone(), topic_id, self.id, config);
-        // A memory disk takes any new log; a disk that can fail will take its log offline here.
-        if let Ok(replica) = replica {
-            self.partitions.insert(name.clone(), replica);
         }
     }
 

@@ -96,15 +96,16 @@ impl Broker {
 
     pub(super) fn delete_topics(&mut self, request: &DeleteTopicsRequest) -> DeleteTopicsResponse {
         let (records, response) = self.controller().delete_topics(request);
-        let partitions: Vec<_> = self.partitions.keys().cloned().collect();
+        let mut gone: Vec<_> = self.partitions.keys().cloned().collect();
         self.commit(records);
+        gone.retain(|name| !self.partitions.contains_key(name));
         for deleted in response.topics.iter().filter(|topic| topic.error_code.is_none()) {
             if let Some(topic) = deleted.name.clone() {
                 self.event(BrokerEvent::TopicDeleted { topic });
             }
         }
-        for gone in partitions.iter().filter(|name| !self.partitions.contains_key(*name)) {
-            self.wake_fetches(gone);
+        for partition in &gone {
+            self.wake_fetches(partition);
         }
         response
     }

@@ -306,12 +306,12 @@ impl BrokerConfig {
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct TopicConfig {
-    pub segment_bytes: i32,
+    pub segment_bytes: u32,
     pub segment_ms: i64,
     pub segment_jitter_ms: i64,
-    pub segment_index_bytes: i32,
-    pub index_interval_bytes: i32,
-    pub max_message_bytes: i32,
+    pub segment_index_bytes: u32,
+    pub index_interval_bytes: u32,
+    pub max_message_bytes: u32,
     pub message_timestamp_type: TimestampType,
     pub message_timestamp_before_max_ms: i64,
     pub message_timestamp_after_max_ms: i64,
@@ -329,12 +329,12 @@ impl TopicConfig {
             topic.get(name).and_then(|value| value.parse().ok()).unwrap_or(default)
         };
         TopicConfig {
-            segment_bytes: get("internal.segment.bytes", get("segment.bytes", 1 << 30)) as i32,
+            segment_bytes: get("internal.segment.bytes", get("segment.bytes", 1 << 30)) as u32,
             segment_ms: get("segment.ms", 604_800_000),
             segment_jitter_ms: get("segment.jitter.ms", 0),
-            segment_index_bytes: get("segment.index.bytes", 10_485_760) as i32,
-            index_interval_bytes: get("index.interval.bytes", 4096) as i32,
-            max_message_bytes: get("max.message.bytes", 1_048_588) as i32,
+            segment_index_bytes: get("segment.index.bytes", 10_485_760) as u32,
+            index_interval_bytes: get("index.interval.bytes", 4096) as u32,
+            max_message_bytes: get("max.message.bytes", 1_048_588) as u32,
             message_timestamp_type: match topic.get("message.timestamp.type").map(String::as_str) {
                 Some("LogAppendTime") => TimestampType::LogAppendTime,
                 _ => TimestampType::CreateTime,

@@ -18,7 +18,7 @@ pub fn write(out: &mut Vec<u8>, value: i64) {
     out.extend_from_slice(&bytes[..=len]);
 }
 
-/// How many bytes [`write`] takes.
+/// How many bytes [`write()`] takes.
 #[must_use]
 pub fn size(value: i64) -> usize {
     let bits = 64 - (zigzag(value) | 1).leading_zeros() as usize;

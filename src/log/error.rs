@@ -1,0 +1,95 @@
+//! What a log can refuse.
+
+use std::fmt;
+
+use crate::error::ErrorCode;
+use crate::storage::DiskError;
+use crate::types::Offset;
+
+/// Why a log refused an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogError {
+    /// The disk failed. The log takes nothing more until it has been recovered.
+    Disk(DiskError),
+    /// A batch is larger than `max.message.bytes`.
+    MessageTooLarge {
+        /// The batch's size in bytes.
+        size: usize,
+        /// The setting, in bytes.
+        limit: u32,
+    },
+    /// A batch is larger than a whole segment.
+    RecordListTooLarge {
+        /// The batch's size in bytes.
+        size: usize,
+        /// The setting `segment.bytes`.
+        limit: u32,
+    },
+    /// An offset outside the log.
+    OffsetOutOfRange {
+        /// The offset that was asked for.
+        offset: Offset,
+        /// The first offset of the log.
+        log_start: Offset,
+        /// The offset that the next record will get.
+        log_end: Offset,
+    },
+    /// What lies in a segment is no record batch.
+    Corrupt {
+        /// The base offset of the segment.
+        segment: Offset,
+        /// Where the batch should begin, in bytes from the segment's start.
+        position: u32,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl LogError {
+    /// The error that a broker answers with.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            LogError::Disk(_) => ErrorCode::KafkaStorageError,
+            LogError::MessageTooLarge { .. } => ErrorCode::MessageTooLarge,
+            LogError::RecordListTooLarge { .. } => ErrorCode::RecordListTooLarge,
+            LogError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+            LogError::Corrupt { .. } => ErrorCode::CorruptMessage,
+        }
+    }
+}
+
+impl From<DiskError> for LogError {
+    fn from(error: DiskError) -> Self {
+        LogError::Disk(error)
+    }
+}
+
+impl fmt::Display for LogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LogError::Disk(error) => error.fmt(f),
+            LogError::MessageTooLarge { size, limit } => {
+                write!(f, "a batch of {size} bytes exceeds max.message.bytes, {limit}")
+            }
+            LogError::RecordListTooLarge { size, limit } => {
+                write!(f, "a batch of {size} bytes exceeds segment.bytes, {limit}")
+            }
+            LogError::OffsetOutOfRange { offset, log_start, log_end } => {
+                write!(f, "offset {offset} is not within {log_start}..={log_end}")
+            }
+            LogError::Corrupt { segment, position, reason } => {
+                write!(f, "segment {segment}, position {position}: {reason}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for LogError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            LogError::Disk(error) => Some(error),
+            _ => None,
+        }
+    }
+}

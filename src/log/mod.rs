@@ -1,0 +1,40 @@
+//! A partition's log: record batches in segments, found by offset and by time.
+//!
+//! ```text
+//! orders-0/00000000000000000000.log         batches 0 … 41
+//!          00000000000000000000.index       last offset of some batches → position
+//!          00000000000000000000.timeindex   largest timestamp so far → offset
+//!          00000000000000000042.log         batches 42 … (the active segment)
+//!          …
+//! ```
+//!
+//! An append goes to the active segment; a new one is *rolled* when a rule of [`RollReason`] says
+//! so. A read finds the segment by its base offset, a position by the sparse index, and the batch by
+//! going over headers from there; what it returns are the very bytes that were appended.
+//!
+//! Invariants: offsets rise within and across segments; `log_start_offset` ≤ `log_end_offset`; the
+//! base offset of the first segment is at or before the log's start. The high watermark is not
+//! the log's business: a reader brings its own upper limit.
+//!
+//! # Simplifications versus Kafka
+//!
+//! Files come into being with the first batch. Indexes are neither preallocated nor mapped. Jitter
+//! of the roll time follows from the segment's name instead of a random draw.
+
+mod append_vec;
+mod config;
+mod error;
+mod leader_epochs;
+#[allow(clippy::module_inception)]
+mod log;
+mod offset_index;
+mod segment;
+mod time_index;
+
+pub use config::LogConfig;
+pub use error::LogError;
+pub use leader_epochs::{EpochEntry, LeaderEpochs};
+pub use log::{Appended, Log, LogRead, Roll, RollReason};
+pub use offset_index::{IndexEntry, OffsetIndex};
+pub use segment::LogSegment;
+pub use time_index::{TimeIndex, TimeIndexEntry};

@@ -1,0 +1,312 @@
+//! One segment: a file of batches with its two indexes.
+//!
+//! The three files bear the segment's base offset in twenty digits: `….log` holds the batches end to
+//! end, `….index` and `….timeindex` the sparse indexes. An index entry is written *before* a batch
+//! is counted, when more than `index.interval.bytes` lie between it and the last entry; so the
+//! first batch of a segment is never indexed.
+//!
+//! Invariants: batches lie in ascending order of offsets; every index entry points to the start of
+//! a batch.
+
+use super::config::LogConfig;
+use super::error::LogError;
+use super::offset_index::{IndexEntry, OffsetIndex};
+use super::time_index::{TimeIndex, TimeIndexEntry};
+use crate::record::RecordBatch;
+use crate::storage::{Disk, FileId, Piece};
+use crate::types::{LeaderEpoch, Offset, Rope, Timestamp};
+
+/// As much of a batch's header as tells its extent: up to the largest timestamp.
+const HEADER: usize = 43;
+
+/// A segment of a log.
+#[derive(Clone, Debug)]
+pub struct LogSegment {
+    base_offset: Offset,
+    file: FileId,
+    size: u32,
+    offset_index: OffsetIndex,
+    time_index: TimeIndex,
+    bytes_since_index_entry: u32,
+    created: Timestamp,
+    /// The largest timestamp of the first batch: from it the segment's age is counted.
+    first_timestamp: Option<Timestamp>,
+    largest: TimeIndexEntry,
+}
+
+/// A batch found by scanning headers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FoundBatch {
+    pub position: u32,
+    pub size: u32,
+    pub last_offset: Offset,
+    pub max_timestamp: Timestamp,
+}
+
+impl FoundBatch {
+    fn end(&self) -> u32 {
+        self.position + self.size
+    }
+}
+
+/// The path of one of a segment's files.
+fn path(dir: &str, base: Offset, extension: &str) -> String {
+    format!("{dir}/{:020}.{extension}", base.0)
+}
+
+impl LogSegment {
+    /// Creates the files of an empty segment.
+    pub(super) fn create(
+        disk: &mut dyn Disk,
+        dir: &str,
+        base: Offset,
+        now: Timestamp,
+    ) -> Result<Self, LogError> {
+        let file = disk.create(&path(dir, base, "log"))?;
+        let offset_index = OffsetIndex::new(base, disk.create(&path(dir, base, "index"))?);
+        let time_index = TimeIndex::new(base, disk.create(&path(dir, base, "timeindex"))?);
+        Ok(LogSegment {
+            base_offset: base,
+            file,
+            size: 0,
+            largest: time_index.last(),
+            offset_index,
+            time_index,
+            bytes_since_index_entry: 0,
+            created: now,
+            first_timestamp: None,
+        })
+    }
+
+    /// Removes the segment's files.
+    pub(super) fn remove(&self, disk: &mut dyn Disk, dir: &str) -> Result<(), LogError> {
+        for extension in ["log", "index", "timeindex"] {
+            disk.remove(&path(dir, self.base_offset, extension))?;
+        }
+        Ok(())
+    }
+
+    /// The first offset that a record of this segment can have: the name of its files.
+    #[must_use]
+    pub fn base_offset(&self) -> Offset {
+        self.base_offset
+    }
+
+    /// The length of the file of batches, in bytes.
+    #[must_use]
+    pub fn size_in_bytes(&self) -> u32 {
+        self.size
+    }
+
+    /// The index from offsets to positions.
+    #[must_use]
+    pub fn offset_index(&self) -> &OffsetIndex {
+        &self.offset_index
+    }
+
+    /// The index from timestamps to offsets.
+    #[must_use]
+    pub fn time_index(&self) -> &TimeIndex {
+        &self.time_index
+    }
+
+    /// The largest timestamp in the segment, and the last offset of the batch that brought it; no
+    /// timestamp while there is none.
+    #[must_use]
+    pub fn largest_timestamp(&self) -> TimeIndexEntry {
+        self.largest
+    }
+
+    /// How long the segment has waited to be rolled when a batch with this timestamp comes, in
+    /// milliseconds.
+    pub(super) fn age(&self, incoming: Timestamp, now: Timestamp) -> i64 {
+        match self.first_timestamp {
+            Some(first) if first.0 >= 0 => incoming.0.saturating_sub(first.0),
+            _ => now.0.saturating_sub(self.created.0),
+        }
+    }
+
+    /// Appends a batch, and an index entry before it if one is due.
+    pub(super) fn append(
+        &mut self,
+        disk: &mut dyn Disk,
+        batch: &RecordBatch,
+        config: &LogConfig,
+    ) -> Result<Option<IndexEntry>, LogError> {
+        let position = self.size;
+        let size = batch.size_in_bytes() as u32;
+        disk.append(self.file, &[Piece::Copied(&batch.prefix()), Piece::Shared(batch.body())])?;
+        self.size += size;
+        self.first_timestamp.get_or_insert(batch.max_timestamp());
+        if batch.max_timestamp() > self.largest.timestamp {
+            self.largest =
+                TimeIndexEntry { timestamp: batch.max_timestamp(), offset: batch.last_offset() };
+        }
+        let mut indexed = None;
+        if self.bytes_since_index_entry > config.index_interval_bytes {
+            let entry = IndexEntry { offset: batch.last_offset(), position };
+            self.offset_index.append(disk, entry)?;
+            self.time_index.offer(disk, self.largest)?;
+            self.bytes_since_index_entry = 0;
+            indexed = Some(entry);
+        }
+        self.bytes_since_index_entry += size;
+        Ok(indexed)
+    }
+
+    /// Writes the last time index entry: no batch will follow.
+    pub(super) fn close(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
+        Ok(self.time_index.offer(disk, self.largest)?)
+    }
+
+    /// The bytes from `position` on, at most `len`.
+    pub(super) fn read(
+        &self,
+        disk: &dyn Disk,
+        position: u32,
+        len: usize,
+    ) -> Result<Rope, LogError> {
+        Ok(disk.read(self.file, u64::from(position), len)?)
+    }
+
+    /// The batch that begins at `position`, whole.
+    pub(super) fn read_batch(
+        &self,
+        disk: &dyn Disk,
+        found: FoundBatch,
+    ) -> Result<RecordBatch, LogError> {
+        let mut rope = self.read(disk, found.position, found.size as usize)?;
+        let corrupt = |reason| self.corrupt(found.position, reason);
+        let batch = RecordBatch::split_from(&mut rope).map_err(|e| corrupt(e.to_string()))?;
+        batch.ok_or_else(|| corrupt("the batch is cut".to_owned()))
+    }
+
+    /// The first batch that ends at or after `offset`; `None` when all end before it.
+    ///
+    /// The offset index gives a position at or before it; from there the headers are read one
+    /// after the other.
+    pub(super) fn find(
+        &self,
+        disk: &dyn Disk,
+        offset: Offset,
+    ) -> Result<Option<FoundBatch>, LogError> {
+        let start = self.offset_index.lookup(offset).map_or(0, |entry| entry.position);
+        self.scan(disk, start, |found| found.last_offset >= offset)
+    }
+
+    /// The first record at or after both `offset` and `timestamp`.
+    pub(super) fn find_timestamp(
+        &self,
+        disk: &dyn Disk,
+        timestamp: Timestamp,
+        offset: Offset,
+    ) -> Result<Option<(Timestamp, Offset, LeaderEpoch)>, LogError> {
+        let indexed = self.time_index.lookup(timestamp).map_or(self.base_offset, |e| e.offset);
+        let near = self.offset_index.lookup(indexed.max(offset));
+        let mut position = near.map_or(0, |entry| entry.position);
+        let wanted =
+            |found: &FoundBatch| found.max_timestamp >= timestamp && found.last_offset >= offset;
+        while let Some(found) = self.scan(disk, position, wanted)? {
+            let batch = self.read_batch(disk, found)?;
+            let matches =
+                |at: Timestamp, place: Offset| at >= timestamp && place >= offset && at.0 >= 0;
+            if let Some((at, place)) = first_record(&batch, matches) {
+                return Ok(Some((at, place, batch.leader_epoch())));
+            }
+            position = found.end();
+        }
+        Ok(None)
+    }
+
+    /// The first record that has the segment's largest timestamp.
+    pub(super) fn find_largest_timestamp(
+        &self,
+        disk: &dyn Disk,
+    ) -> Result<Option<(Timestamp, Offset, LeaderEpoch)>, LogError> {
+        let Some(found) = self.find(disk, self.largest.offset)? else { return Ok(None) };
+        let batch = self.read_batch(disk, found)?;
+        let largest = self.largest.timestamp;
+        let record = first_record(&batch, |at, _| at == largest);
+        Ok(record.map(|(at, place)| (at, place, batch.leader_epoch())))
+    }
+
+    /// Drops the batch that holds `offset` and all that follow.
+    pub(super) fn truncate_to(
+        &mut self,
+        disk: &mut dyn Disk,
+        offset: Offset,
+        now: Timestamp,
+    ) -> Result<(), LogError> {
+        let Some(found) = self.find(disk, offset)? else { return Ok(()) };
+        self.offset_index.truncate_to(disk, offset)?;
+        self.time_index.truncate_to(disk, offset)?;
+        disk.truncate(self.file, u64::from(found.position))?;
+        self.size = found.position;
+        self.bytes_since_index_entry = 0;
+        if self.size == 0 {
+            self.created = now;
+            self.first_timestamp = None;
+        }
+        self.largest = self.time_index.last();
+        let indexed = self.offset_index.lookup(self.largest.offset);
+        let mut largest = self.largest;
+        self.scan(disk, indexed.map_or(0, |entry| entry.position), |found| {
+            if found.max_timestamp > largest.timestamp {
+                largest =
+                    TimeIndexEntry { timestamp: found.max_timestamp, offset: found.last_offset };
+            }
+            false
+        })?;
+        self.largest = largest;
+        Ok(())
+    }
+
+    /// Goes over the batches from `position` on until one is wanted.
+    fn scan(
+        &self,
+        disk: &dyn Disk,
+        mut position: u32,
+        mut wanted: impl FnMut(&FoundBatch) -> bool,
+    ) -> Result<Option<FoundBatch>, LogError> {
+        while position < self.size {
+            let found = self.header(disk, position)?;
+            if wanted(&found) {
+                return Ok(Some(found));
+            }
+            position = found.end();
+        }
+        Ok(None)
+    }
+
+    fn header(&self, disk: &dyn Disk, position: u32) -> Result<FoundBatch, LogError> {
+        let mut header = [0; HEADER];
+        let len = disk.read_into(self.file, u64::from(position), &mut header)?;
+        if len < HEADER {
+            return Err(self.corrupt(position, "the header is cut".to_owned()));
+        }
+        let i64_at = |at: usize| i64::from_be_bytes(std::array::from_fn(|i| header[at + i]));
+        let i32_at = |at: usize| i32::from_be_bytes(std::array::from_fn(|i| header[at + i]));
+        let size = i64::from(i32_at(8)) + 12;
+        if size < HEADER as i64 || size > i64::from(self.size - position) {
+            return Err(self.corrupt(position, format!("a batch of {size} bytes")));
+        }
+        Ok(FoundBatch {
+            position,
+            size: size as u32,
+            last_offset: Offset(i64_at(0)) + i64::from(i32_at(23)),
+            max_timestamp: Timestamp(i64_at(35)),
+        })
+    }
+
+    fn corrupt(&self, position: u32, reason: String) -> LogError {
+        LogError::Corrupt { segment: self.base_offset, position, reason }
+    }
+}
+
+fn first_record(
+    batch: &RecordBatch,
+    wanted: impl Fn(Timestamp, Offset) -> bool,
+) -> Option<(Timestamp, Offset)> {
+    let records = batch.records().map_while(Result::ok);
+    records.map(|record| (record.timestamp, record.offset)).find(|(at, place)| wanted(*at, *place))
+}

@@ -1,0 +1,25 @@
+//! Where a log's files lie: the [`Disk`] trait and a disk in memory.
+//!
+//! The layers above name files by relative paths (`orders-0/00000000000000000000.log`), append to
+//! them, read ranges and cut tails off. They own no disk: each call gets one as an argument, so
+//! that the same log runs in memory, in a directory or on a disk that fails on purpose.
+//!
+//! Invariants that every disk keeps:
+//!
+//! - A file only grows at its end and shrinks by [`Disk::truncate`]; no byte is overwritten.
+//! - A [`FileId`] stays valid when its file is renamed, and is never given out twice.
+//! - What [`Disk::list`] returns is sorted.
+//!
+//! # Simplifications versus Kafka
+//!
+//! Files are not memory-mapped and index files are not preallocated: a file is as long as what it
+//! holds. A directory exists as long as a file lies in it.
+
+mod disk;
+mod error;
+mod memory;
+mod memory_file;
+
+pub use disk::{Disk, FileId, Piece};
+pub use error::DiskError;
+pub use memory::MemoryDisk;
