@@ -18,7 +18,7 @@ use crate::client::{ClientId, OpId, Outcome, Progress};
 use crate::config::{AdminConfig, ConsumerConfig, ProducerConfig};
 use crate::error::Error;
 use crate::sim::trace::DEFAULT_TRACE_LIMIT;
-use crate::sim::{Call, ClientConfig, EventId, Input, Latency, Output, Trace, World};
+use crate::sim::{Call, ClientConfig, EventId, Input, Latency, Output, Trace, View, World};
 use crate::types::Time;
 
 use producer::Deliveries;
@@ -213,6 +213,11 @@ impl Cluster {
     /// Applies the next event, jumping to its time; `None` when nothing is left to happen.
     pub fn step(&self) -> Option<EventId> {
         self.shared.driver.lock().step()
+    }
+
+    /// Looks into the world, under its lock: `look` must not use handles of this cluster.
+    pub fn view<T>(&self, look: impl FnOnce(View<'_>) -> T) -> T {
+        look(View::new(&self.shared.driver.lock().world))
     }
 
     /// A copy of the trace.
