@@ -52,6 +52,11 @@ impl Progress {
     /// Done, with nothing to say.
     pub const DONE: Progress = Progress::Ready(Ok(Outcome::Done));
 
+    /// Whether a record was added to a batch that others are in already.
+    pub fn joined_open_batch(&self) -> bool {
+        matches!(self, Progress::Ready(Ok(Outcome::Sent(receipt))) if receipt.index > 0)
+    }
+
     /// Done, with an error.
     pub fn failed(error: Error) -> Progress {
         Progress::Ready(Err(error))

@@ -25,10 +25,10 @@ impl Payload<'_> {
         }
     }
 
-    fn into_owned(self) -> Payload<'static> {
+    fn to_owned(&self) -> Payload<'static> {
         match self {
             Payload::Borrowed(bytes) => Payload::Shared(Bytes::copy_from_slice(bytes)),
-            Payload::Shared(bytes) => Payload::Shared(bytes),
+            Payload::Shared(bytes) => Payload::Shared(bytes.clone()),
         }
     }
 }
@@ -169,17 +169,17 @@ impl<'a> Record<'a> {
 
     /// The same record, independent of the caller's memory.
     #[must_use]
-    pub fn into_owned(self) -> Record<'static> {
-        let header = |(key, value): (Cow<'a, str>, Option<Payload<'a>>)| {
-            (Cow::Owned(key.into_owned()), value.map(Payload::into_owned))
+    pub fn to_owned(&self) -> Record<'static> {
+        let header = |(key, value): &(Cow<'a, str>, Option<Payload<'a>>)| {
+            (Cow::Owned(key.clone().into_owned()), value.as_ref().map(Payload::to_owned))
         };
         Record {
-            topic: Cow::Owned(self.topic.into_owned()),
+            topic: Cow::Owned(self.topic.clone().into_owned()),
             partition: self.partition,
             timestamp: self.timestamp,
-            key: self.key.map(Payload::into_owned),
-            value: self.value.map(Payload::into_owned),
-            headers: self.headers.into_iter().map(header).collect(),
+            key: self.key.as_ref().map(Payload::to_owned),
+            value: self.value.as_ref().map(Payload::to_owned),
+            headers: self.headers.iter().map(header).collect(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The producer's handle, and what became of what it sent.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -34,14 +34,14 @@ pub struct Delivered {
 /// What will become of a record.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    shared: Arc<Shared>,
     fate: Arc<BatchFate>,
     receipt: Receipt,
 }
 
 /// The fate of a batch, shared by the deliveries of its records.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct BatchFate {
+    shared: Weak<Shared>,
     reports: Mutex<Vec<DeliveryReport>>,
 }
 
@@ -74,13 +74,17 @@ pub(super) struct Deliveries {
 }
 
 impl Deliveries {
-    fn fate(&mut self, batch: BatchId) -> Arc<BatchFate> {
+    fn fate(&mut self, batch: BatchId, shared: &Arc<Shared>) -> Arc<BatchFate> {
         if let Some((latest, fate)) = &self.latest
             && *latest == batch
         {
             return fate.clone();
         }
-        let fate = self.open.entry(batch).or_default().clone();
+        let new = || {
+            let (shared, reports) = (Arc::downgrade(shared), Mutex::default());
+            Arc::new(BatchFate { shared, reports })
+        };
+        let fate = self.open.entry(batch).or_insert_with(new).clone();
         self.latest = Some((batch, fate.clone()));
         fate
     }
@@ -106,14 +110,14 @@ impl Producer {
     /// [`Error::RecordTooLarge`], [`Error::Timeout`] when it waited too long, [`Error::Closed`].
     pub fn send(&self, record: Record<'_>) -> Result<Delivery, Error> {
         let mut driver = self.shared.driver.lock();
-        let outcome = match driver.begin(self.id, Call::Send(record)) {
+        let outcome = match driver.begin(self.id, Call::Send(&record)) {
             (_, Progress::Ready(result)) => result?,
             (op, Progress::Pending) => driver.finish(op, "metadata or memory for a record")?,
         };
         match outcome {
             Outcome::Sent(receipt) => {
-                let fate = driver.deliveries.fate(receipt.batch);
-                Ok(Delivery { shared: self.shared.clone(), fate, receipt })
+                let fate = driver.deliveries.fate(receipt.batch, &self.shared);
+                Ok(Delivery { fate, receipt })
             }
             outcome => unreachable!("a send ends in a batch, not in {outcome:?}"),
         }
@@ -157,7 +161,11 @@ impl Delivery {
     /// # Errors
     /// Why it was not delivered.
     pub fn wait(&self) -> Result<Delivered, Error> {
-        let mut driver = self.shared.driver.lock();
+        if let Some(result) = self.fate.of(&self.receipt) {
+            return result;
+        }
+        let shared = self.fate.shared.upgrade().ok_or(Error::Closed)?;
+        let mut driver = shared.driver.lock();
         loop {
             if let Some(result) = self.fate.of(&self.receipt) {
                 return result;

@@ -252,7 +252,7 @@ impl fmt::Display for ClientEvent {
 }
 
 /// Entries kept unless the cluster is built with another limit.
-pub const DEFAULT_TRACE_LIMIT: usize = 1 << 18;
+pub const DEFAULT_TRACE_LIMIT: usize = 1 << 16;
 
 /// The entries so far, oldest first. Only the newest ones are kept; the fingerprint covers all.
 #[derive(Clone, Debug)]
@@ -322,7 +322,7 @@ impl Trace {
     /// The CRC-32 of all entries, those included that are no longer kept.
     #[must_use]
     pub fn fingerprint(&self) -> u32 {
-        self.fingerprint.0.clone().finalize()
+        self.fingerprint.value()
     }
 
     /// The number of the newest entry.
@@ -338,32 +338,44 @@ impl fmt::Display for Trace {
     }
 }
 
-/// Feeds the derived hash of entries to a CRC-32.
+/// Feeds the derived hash of entries to a CRC-32, as bytes that are the same on every machine.
 #[derive(Clone, Debug, Default)]
-struct Fingerprint(crc32fast::Hasher);
+struct Fingerprint {
+    crc: crc32fast::Hasher,
+    /// What has not been fed yet: a checksum is fast on long pieces only.
+    pending: Vec<u8>,
+}
+
+/// How many bytes are fed to the checksum at once.
+const PIECE: usize = 4096;
 
 impl Fingerprint {
     fn take(&mut self, entry: &TraceEntry) {
-        let mut bytes = LittleEndian(Vec::with_capacity(128));
-        entry.hash(&mut bytes);
-        self.0.update(&bytes.0);
+        entry.hash(self);
+        if self.pending.len() >= PIECE {
+            self.crc.update(&self.pending);
+            self.pending.clear();
+        }
+    }
+
+    fn value(&self) -> u32 {
+        let mut crc = self.crc.clone();
+        crc.update(&self.pending);
+        crc.finalize()
     }
 }
-
-/// Writes what is hashed as bytes that are the same on every machine.
-struct LittleEndian(Vec<u8>);
 
 macro_rules! write_little_endian {
     ($($method:ident: $from:ty as $to:ty;)*) => {
         $(fn $method(&mut self, value: $from) {
-            self.0.extend_from_slice(&(value as $to).to_le_bytes());
+            self.pending.extend_from_slice(&(value as $to).to_le_bytes());
         })*
     };
 }
 
-impl Hasher for LittleEndian {
+impl Hasher for Fingerprint {
     fn write(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+        self.pending.extend_from_slice(bytes);
     }
 
     write_little_endian! {
@@ -380,6 +392,6 @@ impl Hasher for LittleEndian {
     }
 
     fn finish(&self) -> u64 {
-        u64::from(crc32fast::hash(&self.0))
+        u64::from(self.value())
     }
 }

@@ -54,7 +54,7 @@ pub enum ClientConfig {
 /// A call of a client.
 #[derive(Clone, Debug)]
 pub enum Call<'a> {
-    Send(Record<'a>),
+    Send(&'a Record<'a>),
     Flush,
     CloseProducer(Time),
     Assign(Vec<TopicPartition>),
@@ -259,7 +259,13 @@ impl World {
         };
         let progress = match (&mut member.client, call) {
             (Client::Producer(producer), Call::Send(record)) => {
-                producer.send(now, op, record, &mut effects)
+                let progress = producer.send(now, op, record, &mut effects);
+                if effects.is_empty() && progress.joined_open_batch() {
+                    // The common case of many: no deadline changes by it.
+                    self.effects = effects;
+                    return Output::Called(op, progress);
+                }
+                progress
             }
             (Client::Producer(producer), Call::Flush) => producer.flush(op, &mut effects),
             (Client::Producer(producer), Call::CloseProducer(deadline)) => {

@@ -56,9 +56,10 @@ pub struct TopicQueues {
     pub queues: Vec<PartitionQueue>,
 }
 
-impl TopicQueues {
-    pub fn loads(&self) -> impl Iterator<Item = usize> {
-        self.queues.iter().map(|queue| queue.sealed.len() + usize::from(queue.open.is_some()))
+impl PartitionQueue {
+    /// How many batches wait.
+    pub fn load(&self) -> usize {
+        self.sealed.len() + usize::from(self.open.is_some())
     }
 }
 

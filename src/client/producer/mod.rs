@@ -30,7 +30,7 @@ use crate::random::Random;
 use crate::record::batch_size_of_one;
 use crate::types::{BrokerId, Time, Timestamp, TopicName, TopicPartition};
 
-use accumulator::{Accumulator, Appended, SealedBatch};
+use accumulator::{Accumulator, Appended, PartitionQueue, SealedBatch};
 
 /// Where a record was put: its batch, its place in it, and its timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +124,7 @@ impl Producer {
         &mut self,
         now: Time,
         op: OpId,
-        record: Record<'_>,
+        record: &Record<'_>,
         effects: &mut Vec<Effect>,
     ) -> Progress {
         if self.closed {
@@ -136,12 +136,12 @@ impl Producer {
         }
         // Those who wait already were first.
         if self.waiting.is_empty()
-            && let Some(outcome) = self.try_send(now, &record, effects)
+            && let Some(outcome) = self.try_send(now, record, effects)
         {
             return Progress::Ready(outcome);
         }
         let topic = TopicName::from(record.topic());
-        self.waiting.push_back(WaitingSend { op, record: record.into_owned(), since: now });
+        self.waiting.push_back(WaitingSend { op, record: record.to_owned(), since: now });
         self.metadata.want(now, &topic);
         self.wake_sender = true;
         Progress::Pending
@@ -178,8 +178,7 @@ impl Producer {
                 Choice::Partition(partition) => (partition, false),
                 Choice::AskUser => return Some(Ok(Outcome::ChoosePartition(count))),
                 Choice::Sticky => {
-                    let loads: Vec<usize> = queues.loads().collect();
-                    let loads = loads.into_iter();
+                    let loads = queues.queues.iter().map(PartitionQueue::load);
                     (queues.partitioner.sticky(loads, &mut self.random), true)
                 }
             },
@@ -215,10 +214,13 @@ impl Producer {
                 self.accumulator.add(topic, partitioner)
             }
         };
-        if let Some(code) = self.metadata.fatal_error(name) {
-            return Err(Error::kafka(code, format!("topic '{name}'")));
+        if !self.accumulator.topics[place].queues.is_empty() {
+            return Ok(Some(place));
         }
-        Ok((!self.accumulator.topics[place].queues.is_empty()).then_some(place))
+        match self.metadata.fatal_error(name) {
+            Some(code) => Err(Error::kafka(code, format!("topic '{name}'"))),
+            None => Ok(None),
+        }
     }
 
     fn check_size(&self, record: &Record<'_>) -> Result<(), Error> {
