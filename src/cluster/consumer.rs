@@ -11,7 +11,7 @@ use crate::api::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 use crate::client::consumer::SeekTo;
 use crate::client::{ClientId, Outcome, PolledBatch};
 use crate::error::{Error, ErrorCode};
-use crate::record::Header;
+use crate::record::{BatchError, Header};
 use crate::sim::Call;
 use crate::types::{Offset, Timestamp, TopicName, TopicPartition};
 
@@ -241,32 +241,42 @@ fn only_offsets(
 fn decode(batches: &[PolledBatch]) -> Result<Vec<ConsumerRecord>, Error> {
     let mut records = Vec::with_capacity(batches.iter().map(|polled| polled.count).sum());
     for polled in batches {
-        let TopicPartition { topic, partition } = &polled.partition;
-        let skip = if polled.batch.is_dense() {
-            (polled.from - polled.batch.base_offset()).max(0) as i32
-        } else {
-            0
-        };
-        let shared = polled.batch.shared_records().starting_at(skip);
-        let wanted = shared.filter(|record| match record {
-            Ok(record) => record.offset >= polled.from,
-            Err(_) => true,
-        });
-        for record in wanted.take(polled.count) {
-            let record = record.map_err(|error| {
-                let context = format!("record of {}: {error}", polled.partition);
-                Error::kafka(ErrorCode::CorruptMessage, context)
-            })?;
-            records.push(ConsumerRecord {
-                topic: topic.clone(),
-                partition: *partition,
-                offset: record.offset,
-                timestamp: record.timestamp,
-                key: record.key,
-                value: record.value,
-                headers: record.headers,
-            });
-        }
+        decode_batch(polled, &mut records).map_err(|error| {
+            let context = format!("record of {}: {error}", polled.partition);
+            Error::kafka(ErrorCode::CorruptMessage, context)
+        })?;
     }
     Ok(records)
+}
+
+fn decode_batch(polled: &PolledBatch, out: &mut Vec<ConsumerRecord>) -> Result<(), BatchError> {
+    let TopicPartition { topic, partition } = &polled.partition;
+    let batch = &polled.batch;
+    let skip = if batch.is_dense() { polled.from - batch.base_offset() } else { 0 };
+    let wanted = out.len() + polled.count;
+    for record in batch.records().starting_at(skip.max(0) as i32) {
+        let record = record?;
+        if record.offset < polled.from {
+            continue;
+        }
+        if out.len() == wanted {
+            break;
+        }
+        let mut headers = Vec::new();
+        for header in record.headers() {
+            let (key, value) = header?;
+            let value = value.map(|value| batch.share(value));
+            headers.push(Header { key: key.to_owned(), value });
+        }
+        out.push(ConsumerRecord {
+            topic: topic.clone(),
+            partition: *partition,
+            offset: record.offset,
+            timestamp: record.timestamp,
+            key: record.key.map(|key| batch.share(key)),
+            value: record.value.map(|value| batch.share(value)),
+            headers,
+        });
+    }
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::error::BatchError;
-use super::view::{Records, SharedRecords};
+use super::view::Records;
 use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Rope, Timestamp};
 
 /// The size of an encoded batch without records, in bytes.
@@ -300,10 +300,13 @@ impl RecordBatch {
         Records::new(self)
     }
 
-    /// The records, their keys and values sharing the batch's memory.
+    /// A part of this batch's body, sharing its memory.
+    ///
+    /// # Panics
+    /// When `part` does not lie in the body.
     #[must_use]
-    pub fn shared_records(&self) -> SharedRecords<'_> {
-        SharedRecords::new(self)
+    pub fn share(&self, part: &[u8]) -> Bytes {
+        self.body.slice_ref(part)
     }
 
     /// Checks the checksum.

@@ -89,18 +89,24 @@ impl BatchBuilder {
         self.count
     }
 
-    /// The size that the encoded batch would have with one more record.
-    #[must_use]
-    pub fn size_with(
-        &self,
+    /// Adds a record at the next offset if the encoded batch is no longer than `limit` bytes
+    /// with it; returns its place in the batch, from 0.
+    #[inline]
+    pub fn append_within(
+        &mut self,
+        limit: usize,
         timestamp: Timestamp,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
         headers: &[(&str, Option<&[u8]>)],
-    ) -> usize {
+    ) -> Option<i32> {
+        let offset_delta = self.last_offset_delta + 1;
         let delta = self.timestamp_delta(timestamp);
-        let body = record_body_size(delta, self.last_offset_delta + 1, key, value, headers);
-        self.size_in_bytes() + varint::size(body as i64) + body
+        let body = record_body_size(delta, offset_delta, key, value, headers);
+        if self.size_in_bytes() + varint::size(body as i64) + body > limit {
+            return None;
+        }
+        Some(self.append_sized(body, offset_delta, timestamp, key, value, headers))
     }
 
     /// Adds a record at the next offset; returns its place in the batch, from 0.
@@ -128,11 +134,26 @@ impl BatchBuilder {
         headers: &[(&str, Option<&[u8]>)],
     ) -> i32 {
         assert!(offset_delta > self.last_offset_delta, "offsets of a batch ascend");
+        let delta = self.timestamp_delta(timestamp);
+        let size = record_body_size(delta, offset_delta, key, value, headers);
+        self.append_sized(size, offset_delta, timestamp, key, value, headers)
+    }
+
+    /// Encodes a record whose size has been computed.
+    #[inline]
+    fn append_sized(
+        &mut self,
+        size: usize,
+        offset_delta: i32,
+        timestamp: Timestamp,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(&str, Option<&[u8]>)],
+    ) -> i32 {
         if self.count == 0 && self.options.delete_horizon.is_none() {
             self.base_timestamp = timestamp;
         }
         let delta = self.timestamp_delta(timestamp);
-        let size = record_body_size(delta, offset_delta, key, value, headers);
         let out = &mut self.body;
         out.reserve(size + 5);
         varint::write(out, size as i64);
@@ -200,17 +221,27 @@ impl BatchBuilder {
     }
 }
 
-/// The size of a batch that holds this record alone, in bytes.
+/// What a record's own fields take at most, beside key, value and headers: length, attributes,
+/// timestamp delta, offset delta and header count.
+const MAX_RECORD_OVERHEAD: usize = 21;
+
+/// The most that a batch with this record alone can take, in bytes. Kafka's producer compares this
+/// bound, not the size itself, with `max.request.size`, and reserves it from `buffer.memory`.
 #[must_use]
-pub fn batch_size_of_one(
+#[inline]
+pub fn batch_size_bound(
     key: Option<&[u8]>,
     value: Option<&[u8]>,
     headers: &[(&str, Option<&[u8]>)],
 ) -> usize {
-    let body = record_body_size(0, 0, key, value, headers);
-    BATCH_OVERHEAD + varint::size(body as i64) + body
+    let header = |(key, value): &(&str, Option<&[u8]>)| {
+        bytes_size(Some(key.as_bytes())) + bytes_size(*value)
+    };
+    let headers = headers.iter().map(header).sum::<usize>();
+    BATCH_OVERHEAD + MAX_RECORD_OVERHEAD + bytes_size(key) + bytes_size(value) + headers
 }
 
+#[inline]
 fn record_body_size(
     timestamp_delta: i64,
     offset_delta: i32,
@@ -229,10 +260,12 @@ fn record_body_size(
         + headers.iter().map(header).sum::<usize>()
 }
 
+#[inline]
 fn bytes_size(bytes: Option<&[u8]>) -> usize {
     bytes.map_or(1, |bytes| varint::size(bytes.len() as i64) + bytes.len())
 }
 
+#[inline]
 fn write_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     match bytes {
         None => out.push(1),

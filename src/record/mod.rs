@@ -31,6 +31,6 @@ pub mod varint;
 mod view;
 
 pub use batch::{BATCH_OVERHEAD, Compression, RecordBatch, TimestampType, crc32c};
-pub use builder::{BatchBuilder, BatchOptions, batch_size_of_one};
+pub use builder::{BatchBuilder, BatchOptions, batch_size_bound};
 pub use error::BatchError;
-pub use view::{Header, Headers, RecordRef, Records, SharedRecord, SharedRecords};
+pub use view::{Header, Headers, RecordRef, Records};

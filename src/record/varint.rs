@@ -1,12 +1,19 @@
 //! Zigzag varints: small numbers of either sign in few bytes, seven bits a byte, low bits first.
 
 /// Appends a 64-bit varint; also right for 32-bit ones, which encode alike.
+#[inline]
 pub fn write(out: &mut Vec<u8>, value: i64) {
-    let mut rest = zigzag(value);
+    let rest = zigzag(value);
     if rest < 0x80 {
         out.push(rest as u8);
-        return;
+    } else if rest < 0x4000 {
+        out.extend_from_slice(&[rest as u8 | 0x80, (rest >> 7) as u8]);
+    } else {
+        write_long(out, rest);
     }
+}
+
+fn write_long(out: &mut Vec<u8>, mut rest: u64) {
     let mut bytes = [0; 10];
     let mut len = 0;
     while rest >= 0x80 {
@@ -20,6 +27,7 @@ pub fn write(out: &mut Vec<u8>, value: i64) {
 
 /// How many bytes [`write()`] takes.
 #[must_use]
+#[inline]
 pub fn size(value: i64) -> usize {
     let bits = 64 - (zigzag(value) | 1).leading_zeros() as usize;
     bits.div_ceil(7)
@@ -32,11 +40,19 @@ fn zigzag(value: i64) -> u64 {
 /// Reads a 64-bit varint from the front of `bytes`: the value and how many bytes it took. `None`
 /// when the bytes end too early or it is longer than ten bytes.
 #[must_use]
+#[inline]
 pub fn read(bytes: &[u8]) -> Option<(i64, usize)> {
-    let &first = bytes.first()?;
-    if first < 0x80 {
-        return Some((unzigzag(u64::from(first)), 1));
+    match bytes {
+        [first @ ..0x80, ..] => Some((unzigzag(u64::from(*first)), 1)),
+        [first, second @ ..0x80, ..] => {
+            Some((unzigzag(u64::from(first & 0x7f) | u64::from(*second) << 7), 2))
+        }
+        _ => read_long(bytes),
     }
+}
+
+fn read_long(bytes: &[u8]) -> Option<(i64, usize)> {
+    let &first = bytes.first()?;
     let mut value = u64::from(first & 0x7f);
     for (i, &byte) in bytes.iter().enumerate().take(10).skip(1) {
         if i == 9 && byte > 1 {
@@ -52,6 +68,7 @@ pub fn read(bytes: &[u8]) -> Option<(i64, usize)> {
 
 /// Like [`read`], for a number that must fit 32 bits and five bytes.
 #[must_use]
+#[inline]
 pub fn read_i32(bytes: &[u8]) -> Option<(i32, usize)> {
     let (value, len) = read(bytes)?;
     if len > 5 {

@@ -68,39 +68,27 @@ pub struct Header {
     pub value: Option<Bytes>,
 }
 
-/// A record that owns its place in the batch's shared memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SharedRecord {
-    /// Its offset.
-    pub offset: Offset,
-    /// Its timestamp.
-    pub timestamp: Timestamp,
-    /// Its key; `None` is null.
-    pub key: Option<Bytes>,
-    /// Its value; `None` is null.
-    pub value: Option<Bytes>,
-    /// Its headers, in order.
-    pub headers: Vec<Header>,
-}
-
 #[derive(Clone, Debug)]
 struct Reader<'a> {
     bytes: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     fn varint(&mut self) -> Option<i64> {
         let (value, len) = varint::read(self.bytes)?;
         self.bytes = &self.bytes[len..];
         Some(value)
     }
 
+    #[inline]
     fn varint_i32(&mut self) -> Option<i32> {
         let (value, len) = varint::read_i32(self.bytes)?;
         self.bytes = &self.bytes[len..];
         Some(value)
     }
 
+    #[inline]
     fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.bytes.split_at_checked(len)?;
         self.bytes = rest;
@@ -108,6 +96,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Bytes behind their length, −1 being null.
+    #[inline]
     fn nullable(&mut self) -> Option<Option<&'a [u8]>> {
         match self.varint_i32()? {
             -1 => Some(None),
@@ -166,7 +155,13 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Passes over records without looking at more than their lengths.
+    /// Begins behind the first so many records, looking at no more than their lengths.
+    #[must_use]
+    pub fn starting_at(mut self, record: i32) -> Self {
+        self.skip_records(record);
+        self
+    }
+
     fn skip_records(&mut self, records: i32) {
         for _ in 0..records {
             let Some(len) = self.reader.varint_i32() else { return };
@@ -177,6 +172,7 @@ impl<'a> Records<'a> {
         }
     }
 
+    #[inline]
     fn read(&mut self) -> Result<RecordRef<'a>, &'static str> {
         let len = self.reader.varint_i32().ok_or("length")?;
         let len = usize::try_from(len).map_err(|_| "length")?;
@@ -210,13 +206,14 @@ impl<'a> Records<'a> {
 impl<'a> Iterator for Records<'a> {
     type Item = Result<RecordRef<'a>, BatchError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.next >= self.count {
             return None;
         }
-        if let Some(error) = self.error.take() {
+        if self.error.is_some() {
             self.next = self.count;
-            return Some(Err(error));
+            return self.error.take().map(Err);
         }
         let record = self.read();
         match record {
@@ -229,53 +226,5 @@ impl<'a> Iterator for Records<'a> {
                 Some(Err(BatchError::Malformed { record, what }))
             }
         }
-    }
-}
-
-/// The records of a batch, sharing its memory.
-#[derive(Clone, Debug)]
-pub struct SharedRecords<'a> {
-    records: Records<'a>,
-}
-
-impl<'a> SharedRecords<'a> {
-    pub(super) fn new(batch: &'a RecordBatch) -> Self {
-        SharedRecords { records: Records::new(batch) }
-    }
-
-    /// Begins behind the first so many records.
-    #[must_use]
-    pub fn starting_at(mut self, record: i32) -> Self {
-        self.records.skip_records(record);
-        self
-    }
-}
-
-impl Iterator for SharedRecords<'_> {
-    type Item = Result<SharedRecord, BatchError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let record = match self.records.next()? {
-            Ok(record) => record,
-            Err(error) => return Some(Err(error)),
-        };
-        let body = self.records.batch.body();
-        let share = |bytes: Option<&[u8]>| bytes.map(|bytes| body.slice_ref(bytes));
-        let mut headers = Vec::new();
-        for header in record.headers() {
-            match header {
-                Ok((key, value)) => {
-                    headers.push(Header { key: key.to_owned(), value: share(value) });
-                }
-                Err(error) => return Some(Err(error)),
-            }
-        }
-        Some(Ok(SharedRecord {
-            offset: record.offset,
-            timestamp: record.timestamp,
-            key: share(record.key),
-            value: share(record.value),
-            headers,
-        }))
     }
 }

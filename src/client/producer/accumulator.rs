@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::client::{BatchId, ClientEvent, ClientId, Effect, SealReason};
 use crate::client::partitioner::Partitioner;
 use crate::client::record::{Payload, Record};
-use crate::record::{BATCH_OVERHEAD, BatchBuilder, BatchOptions, RecordBatch, batch_size_of_one};
+use crate::record::{BatchBuilder, BatchOptions, RecordBatch, batch_size_bound};
 use crate::types::{Time, Timestamp, TopicName, TopicPartition};
 
 use super::Receipt;
@@ -40,6 +40,19 @@ struct OpenBatch {
     created: Time,
     builder: BatchBuilder,
     reserved: usize,
+}
+
+impl OpenBatch {
+    fn receipt(
+        &self,
+        producer: ClientId,
+        index: i32,
+        partition: i32,
+        timestamp: Timestamp,
+    ) -> Receipt {
+        let batch = BatchId { producer, number: self.number };
+        Receipt { batch, index: index as u32, partition, timestamp }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -133,48 +146,52 @@ impl Accumulator {
         now: Time,
         slot: Slot,
         record: &Record<'_>,
+        headers: HeaderRefs<'_>,
         timestamp: Timestamp,
         effects: &mut Vec<Effect>,
     ) -> Appended {
         let (topic, partition) = slot;
-        let (key, value, headers) = (record.key_bytes(), record.value_bytes(), headers(record));
+        let (key, value) = (record.key_bytes(), record.value_bytes());
+        let (limit, client) = (self.batch_size, self.client);
         let queue = &mut self.topics[topic].queues[partition as usize];
-        let room = queue.open.as_ref().is_some_and(|open| {
-            open.builder.size_with(timestamp, key, value, &headers) <= self.batch_size
-        });
-        let mut opened = 0;
-        if !room {
-            let size = batch_size_of_one(key, value, &headers);
-            let reserved = size.max(self.batch_size);
-            if queue.open.is_some() {
-                self.seal(slot, SealReason::Full, effects);
+        if let Some(open) = &mut queue.open {
+            let before = open.builder.size_in_bytes();
+            if let Some(index) = open.builder.append_within(limit, timestamp, key, value, headers) {
+                let bytes = open.builder.size_in_bytes() - before;
+                let receipt = open.receipt(client, index, partition, timestamp);
+                return self.buffered(slot, receipt, bytes, effects);
             }
-            if self.used + reserved as u64 > self.memory {
-                return Appended::NoMemory;
-            }
-            self.open(now, slot, reserved);
-            opened = BATCH_OVERHEAD;
-        }
-        let queue = &mut self.topics[topic].queues[partition as usize];
-        let Some(open) = queue.open.as_mut() else { return Appended::NoMemory };
-        let before = open.builder.size_in_bytes();
-        let index = open.builder.append(timestamp, key, value, &headers) as u32;
-        let after = open.builder.size_in_bytes();
-        let receipt = Receipt {
-            batch: BatchId { producer: self.client, number: open.number },
-            index,
-            partition,
-            timestamp,
-        };
-        let closed = after >= self.batch_size;
-        if closed {
             self.seal(slot, SealReason::Full, effects);
         }
-        let closed = closed || !self.topics[topic].queues[partition as usize].sealed.is_empty();
-        Appended::Buffered { receipt, bytes: after - before + opened, closed }
+        let reserved = batch_size_bound(key, value, headers).max(limit);
+        if self.used + reserved as u64 > self.memory {
+            return Appended::NoMemory;
+        }
+        let open = self.open(now, slot, reserved);
+        let index = open.builder.append(timestamp, key, value, headers);
+        let bytes = open.builder.size_in_bytes();
+        let receipt = open.receipt(client, index, partition, timestamp);
+        self.buffered(slot, receipt, bytes, effects)
     }
 
-    fn open(&mut self, now: Time, slot: Slot, reserved: usize) {
+    /// Closes the batch that a record was added to if it is full.
+    fn buffered(
+        &mut self,
+        slot: Slot,
+        receipt: Receipt,
+        bytes: usize,
+        effects: &mut Vec<Effect>,
+    ) -> Appended {
+        let queue = &self.topics[slot.0].queues[slot.1 as usize];
+        let size = queue.open.as_ref().map_or(0, |open| open.builder.size_in_bytes());
+        if size >= self.batch_size {
+            self.seal(slot, SealReason::Full, effects);
+        }
+        let closed = !self.topics[slot.0].queues[slot.1 as usize].sealed.is_empty();
+        Appended::Buffered { receipt, bytes, closed }
+    }
+
+    fn open(&mut self, now: Time, slot: Slot, reserved: usize) -> &mut OpenBatch {
         let number = self.next_number;
         self.next_number += 1;
         self.used += reserved as u64;
@@ -182,7 +199,7 @@ impl Accumulator {
         let open = OpenBatch { number, created: now, builder, reserved };
         self.lingering.insert((now.after_ms(self.linger_ms), slot));
         self.outstanding.insert(number, (now, 1));
-        self.topics[slot.0].queues[slot.1 as usize].open = Some(open);
+        self.topics[slot.0].queues[slot.1 as usize].open.insert(open)
     }
 
     /// Closes the open batch of a partition.
@@ -319,8 +336,11 @@ impl Accumulator {
     }
 }
 
-/// The headers as the batch builder takes them; none cost nothing.
-fn headers<'r>(record: &'r Record<'_>) -> Vec<(&'r str, Option<&'r [u8]>)> {
+/// Headers as the batch builder takes them.
+pub type HeaderRefs<'r> = &'r [(&'r str, Option<&'r [u8]>)];
+
+/// The headers of a record; none cost nothing.
+pub fn headers<'r>(record: &'r Record<'_>) -> Vec<(&'r str, Option<&'r [u8]>)> {
     let header = |(key, value): &'r (Cow<'_, str>, Option<Payload<'_>>)| {
         (&**key, value.as_ref().map(Payload::as_slice))
     };

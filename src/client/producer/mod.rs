@@ -27,10 +27,10 @@ use crate::api::Response;
 use crate::config::{PartitionerKind, ProducerConfig};
 use crate::error::Error;
 use crate::random::Random;
-use crate::record::batch_size_of_one;
+use crate::record::batch_size_bound;
 use crate::types::{BrokerId, Time, Timestamp, TopicName, TopicPartition};
 
-use accumulator::{Accumulator, Appended, PartitionQueue, SealedBatch};
+use accumulator::{HeaderRefs, headers, Accumulator, Appended, PartitionQueue, SealedBatch};
 
 /// Where a record was put: its batch, its place in it, and its timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +158,8 @@ impl Producer {
             Ok(found) => found?,
             Err(error) => return Some(Err(error)),
         };
-        if let Err(error) = self.check_size(record) {
+        let headers = headers(record);
+        if let Err(error) = self.check_size(record, &headers) {
             return Some(Err(error));
         }
         let timestamp = record.timestamp.unwrap_or_else(|| now.timestamp());
@@ -184,7 +185,7 @@ impl Producer {
             },
         };
         let slot = (topic, partition);
-        match self.accumulator.append(now, slot, record, timestamp, effects) {
+        match self.accumulator.append(now, slot, record, &headers, timestamp, effects) {
             Appended::Buffered { receipt, bytes, closed } => {
                 if sticky {
                     self.accumulator.topics[topic].partitioner.produced(bytes, closed);
@@ -223,15 +224,8 @@ impl Producer {
         }
     }
 
-    fn check_size(&self, record: &Record<'_>) -> Result<(), Error> {
-        let headers = record.headers.iter();
-        let headers: usize = headers
-            .map(|(key, value)| {
-                10 + key.len() + value.as_ref().map_or(0, |value| value.as_slice().len())
-            })
-            .sum();
-        let key = record.key_bytes();
-        let size = batch_size_of_one(key, record.value_bytes(), &[]) + headers;
+    fn check_size(&self, record: &Record<'_>, headers: HeaderRefs<'_>) -> Result<(), Error> {
+        let size = batch_size_bound(record.key_bytes(), record.value_bytes(), headers);
         let too_large = |limit, config| Err(Error::RecordTooLarge { size, limit, config });
         if size as u64 > self.config.max_request_size as u64 {
             return too_large(self.config.max_request_size as u64, "max.request.size");

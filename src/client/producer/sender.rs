@@ -304,11 +304,12 @@ impl Producer {
         for record in batch.batch.records().flatten() {
             let headers: Vec<_> = record.headers().flatten().collect();
             let (timestamp, key, value) = (record.timestamp, record.key, record.value);
-            let size = builder.size_with(timestamp, key, value, &headers);
-            if builder.record_count() > 0 && size > limit {
-                let full =
-                    std::mem::replace(&mut builder, BatchBuilder::new(BatchOptions::default()));
-                parts.push(full.build());
+            if builder.append_within(limit, timestamp, key, value, &headers).is_some() {
+                continue;
+            }
+            if builder.record_count() > 0 {
+                let next = BatchBuilder::new(BatchOptions::default());
+                parts.push(std::mem::replace(&mut builder, next).build());
             }
             builder.append(timestamp, key, value, &headers);
         }
