@@ -20,7 +20,7 @@ fn a_record_goes_through_every_layer_and_back() {
     consumer.assign([("orders", delivered.partition)]).unwrap();
     let records = consumer.poll(Duration::from_secs(5)).unwrap();
     assert_eq!(records.len(), 1);
-    assert_eq!(records[0].value.as_deref(), Some(&b"espresso"[..]));
+    assert_eq!(records[0].value(), Some(&b"espresso"[..]));
     cluster.restore(&before);
     let trace = cluster.trace();
     println!("{trace}");

@@ -106,7 +106,7 @@ impl Admin {
         if let Some(op) = self.network.answered(broker, correlation_id)
             && self.calls.remove(&op).is_some()
         {
-            effects.push(Effect::Complete { op, result: Ok(Outcome::Response(response)) });
+            effects.push(Effect::Complete { op, result: Ok(Outcome::Response(Box::new(response))) });
         }
         self.run(now, effects);
     }

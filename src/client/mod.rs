@@ -81,7 +81,7 @@ pub enum Outcome {
     /// Offsets of partitions, with the timestamps of the records there.
     Offsets(BTreeMap<TopicPartition, Option<(Offset, Timestamp)>>),
     /// What a broker answered to an admin.
-    Response(Response),
+    Response(Box<Response>),
 }
 
 /// What became of some records of a batch.

@@ -55,7 +55,7 @@ impl Admin {
         let what = request.api_key().name();
         let outcome = self.shared.driver.lock().call(self.id, Call::Admin(request), what)?;
         match outcome {
-            Outcome::Response(response) => Ok(response),
+            Outcome::Response(response) => Ok(*response),
             outcome => unreachable!("an admin gets a response, not {outcome:?}"),
         }
     }

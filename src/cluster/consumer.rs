@@ -4,41 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::Shared;
+use super::consumed::{ConsumerRecord, decode};
 use crate::api::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 use crate::client::consumer::SeekTo;
-use crate::client::{ClientId, Outcome, PolledBatch};
-use crate::error::{Error, ErrorCode};
-use crate::record::{BatchError, Header};
+use crate::client::{ClientId, Outcome};
+use crate::error::Error;
 use crate::sim::Call;
-use crate::types::{Offset, Timestamp, TopicName, TopicPartition};
+use crate::types::{Offset, Timestamp, TopicPartition};
 
 /// Reads records. One thread at a time uses it.
 #[derive(Debug)]
 pub struct Consumer {
     shared: Arc<Shared>,
     id: ClientId,
-}
-
-/// A record as it was read. It shares the memory of its batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConsumerRecord {
-    /// The topic.
-    pub topic: TopicName,
-    /// The partition.
-    pub partition: i32,
-    /// The offset.
-    pub offset: Offset,
-    /// The timestamp.
-    pub timestamp: Timestamp,
-    /// The key; `None` is null.
-    pub key: Option<Bytes>,
-    /// The value; `None` is null.
-    pub value: Option<Bytes>,
-    /// The headers, in order.
-    pub headers: Vec<Header>,
 }
 
 impl Consumer {
@@ -74,7 +53,7 @@ impl Consumer {
             driver.call(self.id, Call::Poll(deadline), "a poll")?
         };
         match outcome {
-            Outcome::Polled(batches) => decode(&batches),
+            Outcome::Polled(batches) => decode(batches),
             outcome => unreachable!("a poll gives records, not {outcome:?}"),
         }
     }
@@ -235,48 +214,4 @@ fn only_offsets(
     found: BTreeMap<TopicPartition, Option<(Offset, Timestamp)>>,
 ) -> BTreeMap<TopicPartition, Offset> {
     found.into_iter().filter_map(|(p, found)| found.map(|(offset, _)| (p, offset))).collect()
-}
-
-/// Reads the records out of their batches, outside the lock.
-fn decode(batches: &[PolledBatch]) -> Result<Vec<ConsumerRecord>, Error> {
-    let mut records = Vec::with_capacity(batches.iter().map(|polled| polled.count).sum());
-    for polled in batches {
-        decode_batch(polled, &mut records).map_err(|error| {
-            let context = format!("record of {}: {error}", polled.partition);
-            Error::kafka(ErrorCode::CorruptMessage, context)
-        })?;
-    }
-    Ok(records)
-}
-
-fn decode_batch(polled: &PolledBatch, out: &mut Vec<ConsumerRecord>) -> Result<(), BatchError> {
-    let TopicPartition { topic, partition } = &polled.partition;
-    let batch = &polled.batch;
-    let skip = if batch.is_dense() { polled.from - batch.base_offset() } else { 0 };
-    let wanted = out.len() + polled.count;
-    for record in batch.records().starting_at(skip.max(0) as i32) {
-        let record = record?;
-        if record.offset < polled.from {
-            continue;
-        }
-        if out.len() == wanted {
-            break;
-        }
-        let mut headers = Vec::new();
-        for header in record.headers() {
-            let (key, value) = header?;
-            let value = value.map(|value| batch.share(value));
-            headers.push(Header { key: key.to_owned(), value });
-        }
-        out.push(ConsumerRecord {
-            topic: topic.clone(),
-            partition: *partition,
-            offset: record.offset,
-            timestamp: record.timestamp,
-            key: record.key.map(|key| batch.share(key)),
-            value: record.value.map(|value| batch.share(value)),
-            headers,
-        });
-    }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! What the user holds: the cluster and its handles.
 
 mod admin;
+mod consumed;
 mod consumer;
 mod producer;
 
@@ -11,7 +12,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 pub use admin::{Admin, TopicSpec};
-pub use consumer::{Consumer, ConsumerRecord};
+pub use consumed::ConsumerRecord;
+pub use consumer::Consumer;
 pub use producer::{Delivered, Delivery, Producer};
 
 use crate::client::{ClientId, OpId, Outcome, Progress};

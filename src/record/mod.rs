@@ -33,4 +33,4 @@ mod view;
 pub use batch::{BATCH_OVERHEAD, Compression, RecordBatch, TimestampType, crc32c};
 pub use builder::{BatchBuilder, BatchOptions, batch_size_bound};
 pub use error::BatchError;
-pub use view::{Header, Headers, RecordRef, Records};
+pub use view::{Headers, RecordRef, Records};

@@ -1,7 +1,5 @@
 //! Reading the records of a batch without copying them.
 
-use bytes::Bytes;
-
 use super::batch::{Compression, RECORDS, RecordBatch, TimestampType};
 use super::error::BatchError;
 use super::varint;
@@ -33,6 +31,11 @@ impl<'a> RecordRef<'a> {
             record: self.record,
         }
     }
+
+    /// The headers as they are encoded, without their count.
+    pub(crate) fn encoded_headers(&self) -> (i32, &'a [u8]) {
+        (self.header_count, self.headers)
+    }
 }
 
 /// The headers of a record.
@@ -41,6 +44,13 @@ pub struct Headers<'a> {
     left: i32,
     reader: Reader<'a>,
     record: i32,
+}
+
+impl<'a> Headers<'a> {
+    /// Headers whose encoding [`RecordRef::encoded_headers`] gave.
+    pub(crate) fn decode(count: i32, encoded: &'a [u8]) -> Self {
+        Headers { left: count, reader: Reader { bytes: encoded }, record: 0 }
+    }
 }
 
 impl<'a> Iterator for Headers<'a> {
@@ -57,15 +67,6 @@ impl<'a> Iterator for Headers<'a> {
         }
         Some(header.ok_or(BatchError::Malformed { record: self.record, what: "header" }))
     }
-}
-
-/// A header that shares its batch's memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// Its key.
-    pub key: String,
-    /// Its value; `None` is null.
-    pub value: Option<Bytes>,
 }
 
 #[derive(Clone, Debug)]
