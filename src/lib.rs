@@ -3,25 +3,37 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
-pub mod broker;
-pub mod client;
-pub mod cluster;
 pub mod config;
 pub mod error;
 pub mod hash;
 pub mod log;
-pub mod partition;
-pub mod random;
 pub mod record;
-pub mod sim;
 pub mod storage;
-pub mod topic;
 pub mod types;
 
+mod broker;
+mod client;
+mod cluster;
+mod partition;
+mod random;
+mod sim;
+mod topic;
+
+pub use api::ApiKey;
+pub use client::ClientId;
 pub use client::record::{Payload, Record};
 pub use cluster::{
-    Admin, Cluster, ClusterBuilder, Consumer, ConsumerRecord, Delivered, Delivery, Producer,
-    Snapshot, TopicSpec,
+    Admin, Cluster, ClusterBuilder, Consumer, ConsumerRecord, Delivered, Delivery, Operation,
+    PartitionDescription, Producer, Snapshot, TopicDescription, TopicSpec,
 };
 pub use error::{Error, ErrorCode};
-pub use types::{Offset, Time, Timestamp, TopicPartition};
+pub use partition::Partition;
+pub use sim::{Fault, Journal, Node, Pending, RandomFaults, StateDiff, View};
+pub use types::{BrokerId, EventId, Offset, Time, Timestamp, TopicPartition};
+
+/// What the trace holds: entries, their actors and events.
+pub mod trace {
+    pub use crate::broker::{BrokerEvent, ConnectionId};
+    pub use crate::client::{ClientEvent, SealReason};
+    pub use crate::sim::{Actor, Direction, FaultKind, Trace, TraceEntry, TraceEvent};
+}

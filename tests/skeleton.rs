@@ -21,7 +21,7 @@ fn a_record_goes_through_every_layer_and_back() {
     let records = consumer.poll(Duration::from_secs(5)).unwrap();
     assert_eq!(records.len(), 1);
     assert_eq!(records[0].value(), Some(&b"espresso"[..]));
-    cluster.restore(&before);
+    cluster.restore(&before).unwrap();
     let trace = cluster.trace();
     println!("{trace}");
     assert!(trace.to_string().contains("high watermark of orders-"));

@@ -163,7 +163,11 @@ fn held() -> Result<String, Box<dyn Error>> {
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let peak = peak.and_then(|kib| kib.trim().trim_end_matches(" kB").parse::<f64>().ok());
     let ratio = peak.map_or_else(String::new, |kib| {
-        format!(" peak_mb={:.0} memory_ratio={:.3}", kib * 1024.0 / 1e6, kib * 1024.0 / bytes as f64)
+        format!(
+            " peak_mb={:.0} memory_ratio={:.3}",
+            kib * 1024.0 / 1e6,
+            kib * 1024.0 / bytes as f64
+        )
     });
     Ok(format!("case=held_10m_100b batch_mb={:.0}{ratio} seconds={seconds:.6}", bytes as f64 / 1e6))
 }
@@ -177,7 +181,7 @@ fn snapshot_restore() -> Result<String, Box<dyn Error>> {
         producer.send(Record::to("orders").value("one more"))?;
         let start = Instant::now();
         let snapshot = cluster.snapshot();
-        cluster.restore(&snapshot);
+        cluster.restore(&snapshot)?;
         times.push(start.elapsed());
     }
     times.sort();
@@ -193,5 +197,8 @@ fn small_fork() -> Result<String, Box<dyn Error>> {
         std::hint::black_box(cluster.snapshot());
     }
     let seconds = start.elapsed().as_secs_f64();
-    Ok(format!("case=small_fork forks_per_s={:.0} seconds={seconds:.6}", f64::from(forks) / seconds))
+    Ok(format!(
+        "case=small_fork forks_per_s={:.0} seconds={seconds:.6}",
+        f64::from(forks) / seconds
+    ))
 }

@@ -99,7 +99,10 @@ impl Broker {
         IncrementalAlterConfigsResponse { responses }
     }
 
-    fn plan_changes(&self, resource: &AlterConfigsResource) -> Result<Vec<MetadataRecord>, Refusal> {
+    fn plan_changes(
+        &self,
+        resource: &AlterConfigsResource,
+    ) -> Result<Vec<MetadataRecord>, Refusal> {
         self.check_resource(resource.resource_type, &resource.resource_name)?;
         let mut records = Vec::new();
         for (i, change) in resource.configs.iter().enumerate() {

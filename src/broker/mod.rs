@@ -181,10 +181,6 @@ impl Broker {
         &self.partitions
     }
 
-    pub fn disk(&self) -> &MemoryDisk {
-        &self.disk
-    }
-
     /// Serves one request.
     pub fn handle(
         &mut self,

@@ -50,11 +50,6 @@ impl Admin {
         }
     }
 
-    /// The client id that the admin client was configured with.
-    pub fn client_id(&self) -> &str {
-        &self.config.client_id
-    }
-
     /// Sends a request and waits for the response.
     pub fn call(
         &mut self,
@@ -91,10 +86,6 @@ impl Admin {
         self.calls.remove(&op);
     }
 
-    pub fn is_closed(&self) -> bool {
-        self.closed
-    }
-
     pub fn on_response(
         &mut self,
         now: Time,
@@ -106,7 +97,8 @@ impl Admin {
         if let Some(op) = self.network.answered(broker, correlation_id)
             && self.calls.remove(&op).is_some()
         {
-            effects.push(Effect::Complete { op, result: Ok(Outcome::Response(Box::new(response))) });
+            effects
+                .push(Effect::Complete { op, result: Ok(Outcome::Response(Box::new(response))) });
         }
         self.run(now, effects);
     }
@@ -162,10 +154,7 @@ impl Admin {
     }
 
     pub fn next_deadline(&self) -> Option<Time> {
-        let free = self.brokers.iter().map(|&broker| {
-            self.network.blocked_until(Time(0), broker).unwrap_or(Time(0))
-        });
-        let free = free.min().unwrap_or(Time(0));
+        let free = self.network.free_at(self.brokers.iter().copied());
         let unsent = self.calls.values().filter(|call| !call.sent);
         let retries = unsent.map(|call| call.not_before.max(free));
         let deadlines = self.calls.values().map(|call| call.deadline);

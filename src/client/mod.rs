@@ -216,15 +216,6 @@ macro_rules! each_client {
 }
 
 impl Client {
-    /// What stands before its number in the trace.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Client::Producer(_) => "producer",
-            Client::Consumer(_) => "consumer",
-            Client::Admin(_) => "admin",
-        }
-    }
-
     /// A response has arrived.
     pub fn on_response(
         &mut self,
@@ -259,8 +250,21 @@ impl Client {
         each_client!(self, client => client.abandon(op));
     }
 
-    /// The handle is closed; what it still waits for fails.
-    pub fn is_closed(&self) -> bool {
-        each_client!(self, client => client.is_closed())
+    /// It dies: whatever waits fails with [`Error::Closed`], nothing more is sent.
+    pub fn crash(&mut self, effects: &mut Vec<Effect>) {
+        match self {
+            Client::Producer(producer) => producer.crash(effects),
+            Client::Consumer(consumer) => drop(consumer.close(effects)),
+            Client::Admin(admin) => drop(admin.close(effects)),
+        }
+    }
+
+    /// Its parts and their states, for a reader.
+    pub fn describe(&self) -> Vec<(String, String)> {
+        match self {
+            Client::Producer(producer) => vec![(String::new(), producer.describe())],
+            Client::Consumer(consumer) => consumer.describe(),
+            Client::Admin(_) => Vec::new(),
+        }
     }
 }

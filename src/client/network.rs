@@ -127,6 +127,12 @@ impl<C> Network<C> {
         self.links.values().flat_map(|link| &link.in_flight).map(|sent| sent.deadline).min()
     }
 
+    /// When the first of these brokers may be tried again; long ago when one may be now.
+    pub fn free_at(&self, brokers: impl Iterator<Item = BrokerId>) -> Time {
+        let blocked = |broker| self.blocked_until(Time(0), broker).unwrap_or(Time(0));
+        brokers.map(blocked).min().unwrap_or(Time(0))
+    }
+
     /// When a broker that is kept away from may be tried again; `None` when it may be now.
     pub fn blocked_until(&self, now: Time, broker: BrokerId) -> Option<Time> {
         self.links.get(&broker)?.blocked_until.filter(|&until| until > now)

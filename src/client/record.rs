@@ -25,7 +25,7 @@ impl Payload<'_> {
         }
     }
 
-    fn to_owned(&self) -> Payload<'static> {
+    fn detach(&self) -> Payload<'static> {
         match self {
             Payload::Borrowed(bytes) => Payload::Shared(Bytes::copy_from_slice(bytes)),
             Payload::Shared(bytes) => Payload::Shared(bytes.clone()),
@@ -169,16 +169,16 @@ impl<'a> Record<'a> {
 
     /// The same record, independent of the caller's memory.
     #[must_use]
-    pub fn to_owned(&self) -> Record<'static> {
+    pub fn detach(&self) -> Record<'static> {
         let header = |(key, value): &(Cow<'a, str>, Option<Payload<'a>>)| {
-            (Cow::Owned(key.clone().into_owned()), value.as_ref().map(Payload::to_owned))
+            (Cow::Owned(key.clone().into_owned()), value.as_ref().map(Payload::detach))
         };
         Record {
             topic: Cow::Owned(self.topic.clone().into_owned()),
             partition: self.partition,
             timestamp: self.timestamp,
-            key: self.key.as_ref().map(Payload::to_owned),
-            value: self.value.as_ref().map(Payload::to_owned),
+            key: self.key.as_ref().map(Payload::detach),
+            value: self.value.as_ref().map(Payload::detach),
             headers: self.headers.iter().map(header).collect(),
         }
     }

@@ -116,7 +116,8 @@ impl ConsumerRecord {
 
     /// The headers, in order: key, and value where it is not null.
     pub fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
-        let encoded = self.headers.range().map_or(&[][..], |range| &self.source.batch.body()[range]);
+        let encoded =
+            self.headers.range().map_or(&[][..], |range| &self.source.batch.body()[range]);
         // They were decoded once when the record was polled.
         Headers::decode(self.header_count, encoded).filter_map(Result::ok)
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Shared;
 use super::consumed::{ConsumerRecord, decode};
+use super::driver::{Handle, Shared};
+use super::{Cluster, Operation};
 use crate::api::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 use crate::client::consumer::SeekTo;
 use crate::client::{ClientId, Outcome};
@@ -17,16 +18,31 @@ use crate::types::{Offset, Timestamp, TopicPartition};
 #[derive(Debug)]
 pub struct Consumer {
     shared: Arc<Shared>,
-    id: ClientId,
+    handle: Handle,
 }
 
 impl Consumer {
-    pub(super) fn new(shared: Arc<Shared>, id: ClientId) -> Self {
-        Consumer { shared, id }
+    pub(super) fn new(shared: Arc<Shared>, handle: Handle) -> Self {
+        Consumer { shared, handle }
+    }
+
+    /// The client's id: for faults, crashes and pauses.
+    #[must_use]
+    pub fn id(&self) -> ClientId {
+        self.handle.id
+    }
+
+    /// The same consumer in a fork of its cluster.
+    ///
+    /// # Errors
+    /// [`Error::Rewound`] when the fork is older than the consumer, or no fork of its cluster.
+    pub fn on(&self, fork: &Cluster) -> Result<Consumer, Error> {
+        fork.shared.look().check(self.handle)?;
+        Ok(Consumer { shared: fork.shared.clone(), handle: self.handle })
     }
 
     fn call(&mut self, call: Call<'_>, what: &str) -> Result<Outcome, Error> {
-        self.shared.driver.lock().call(self.id, call, what)
+        self.shared.call(self.handle, call, what)
     }
 
     /// Replaces the partitions that are read. Those that stay keep their position.
@@ -47,15 +63,21 @@ impl Consumer {
     /// [`Error::OffsetOutOfRange`] and [`Error::NoOffset`] without a reset policy, Kafka's errors,
     /// [`Error::Closed`].
     pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>, Error> {
-        let outcome = {
-            let mut driver = self.shared.driver.lock();
-            let deadline = driver.world.now().after(timeout);
-            driver.call(self.id, Call::Poll(deadline), "a poll")?
-        };
-        match outcome {
-            Outcome::Polled(batches) => decode(batches),
-            outcome => unreachable!("a poll gives records, not {outcome:?}"),
-        }
+        let deadline = self.shared.look().now().after(timeout);
+        polled(self.call(Call::Poll(deadline), "a poll")?)
+    }
+
+    /// Begins a [`poll`](Consumer::poll).
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] without an assignment or while another poll waits,
+    /// [`Error::Closed`].
+    pub fn begin_poll(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Operation<Vec<ConsumerRecord>>, Error> {
+        let deadline = self.shared.look().now().after(timeout);
+        Operation::begin(&self.shared, self.handle, Call::Poll(deadline), "a poll", polled)
     }
 
     /// Sets the position.
@@ -122,6 +144,22 @@ impl Consumer {
     ) -> Result<(), Error> {
         let partitions = partitions.into_iter().map(Into::into).collect();
         self.call(Call::SetPaused(partitions, false), "a resume").map(|_| ())
+    }
+
+    /// The assigned partitions, in order.
+    #[must_use]
+    pub fn assignment(&self) -> Vec<TopicPartition> {
+        let driver = self.shared.look();
+        let consumer = driver.world.consumer(self.handle.id);
+        consumer.map_or_else(Vec::new, |consumer| consumer.assignment().cloned().collect())
+    }
+
+    /// Those of the assigned partitions that are paused, in order.
+    #[must_use]
+    pub fn paused(&self) -> Vec<TopicPartition> {
+        let driver = self.shared.look();
+        let consumer = driver.world.consumer(self.handle.id);
+        consumer.map_or_else(Vec::new, |consumer| consumer.paused().cloned().collect())
     }
 
     /// The offset of the next record that `poll` will give.
@@ -214,4 +252,45 @@ fn only_offsets(
     found: BTreeMap<TopicPartition, Option<(Offset, Timestamp)>>,
 ) -> BTreeMap<TopicPartition, Offset> {
     found.into_iter().filter_map(|(p, found)| found.map(|(offset, _)| (p, offset))).collect()
+}
+
+fn polled(outcome: Outcome) -> Result<Vec<ConsumerRecord>, Error> {
+    match outcome {
+        Outcome::Polled(batches) => decode(batches),
+        outcome => unreachable!("a poll gives records, not {outcome:?}"),
+    }
+}
+
+/// See [`Cluster::poll_all`].
+pub(super) fn poll_all(
+    shared: &Arc<Shared>,
+    consumers: &mut [&mut Consumer],
+    timeout: Duration,
+) -> Result<Vec<Vec<ConsumerRecord>>, Error> {
+    if consumers.iter().any(|consumer| !Arc::ptr_eq(&consumer.shared, shared)) {
+        let why = "a consumer is of another cluster".to_owned();
+        return Err(Error::InvalidArgument(why));
+    }
+    let begin = |consumer: &mut &mut Consumer| consumer.begin_poll(timeout);
+    let mut polls = consumers.iter_mut().map(begin).collect::<Result<Vec<_>, _>>()?;
+    let mut records: Vec<Vec<ConsumerRecord>> = polls.iter().map(|_| Vec::new()).collect();
+    loop {
+        let mut waiting = false;
+        for (poll, records) in polls.iter_mut().zip(&mut records) {
+            match poll.take() {
+                Some(result) => records.append(&mut result?),
+                None => waiting |= !poll.is_done(),
+            }
+        }
+        if !waiting || records.iter().any(|records| !records.is_empty()) {
+            return Ok(records);
+        }
+        let mut driver = shared.enter()?;
+        if driver.is_real() {
+            driver.sleep();
+        } else if driver.step().is_none() {
+            return Err(Error::Stalled { what: "a poll of several consumers".to_owned() });
+        }
+        driver.take_broken()?;
+    }
 }

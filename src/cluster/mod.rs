@@ -1,173 +1,52 @@
 //! What the user holds: the cluster and its handles.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `driver.rs` | the lock around the world, the clocks, waiting, restoring |
+//! | `builder.rs`, `snapshot.rs`, `operation.rs` | setting up; copies of the world; calls begun and awaited |
+//! | `producer.rs`, `consumer.rs`, `consumed.rs`, `admin.rs` | the handles, and the records that they give |
 
 mod admin;
+mod builder;
 mod consumed;
 mod consumer;
+mod driver;
+mod operation;
 mod producer;
+mod snapshot;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
-pub use admin::{Admin, TopicSpec};
+pub use admin::{Admin, PartitionDescription, TopicDescription, TopicSpec};
+pub use builder::ClusterBuilder;
 pub use consumed::ConsumerRecord;
 pub use consumer::Consumer;
+pub use operation::Operation;
 pub use producer::{Delivered, Delivery, Producer};
+pub use snapshot::Snapshot;
 
-use crate::client::{ClientId, OpId, Outcome, Progress};
-use crate::config::{AdminConfig, ConsumerConfig, ProducerConfig};
+use crate::client::record::Record;
+use crate::config::{AdminConfig, ConsumerConfig, PartitionerKind, ProducerConfig};
 use crate::error::Error;
-use crate::sim::trace::DEFAULT_TRACE_LIMIT;
-use crate::sim::{Call, ClientConfig, EventId, Input, Latency, Output, Trace, View, World};
-use crate::types::Time;
+use crate::sim::{
+    ClientConfig, Fault, Input, Journal, Node, Output, Pending, StateDiff, Trace, View,
+};
+use crate::types::{BrokerId, EventId, Time};
 
-use producer::Deliveries;
+use driver::Shared;
 
-/// Sets up a cluster.
-#[derive(Clone, Debug)]
-pub struct ClusterBuilder {
-    seed: u64,
-    latency: Latency,
-    configs: BTreeMap<String, String>,
-    trace: bool,
-}
-
-impl ClusterBuilder {
-    /// The seed of everything that is drawn at random; 0 by default.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
-    /// How long a message is under way: drawn evenly from a range. 500 µs by default.
-    #[must_use]
-    pub fn latency(mut self, min: Duration, max: Duration) -> Self {
-        let (min_micros, max_micros) = (min.as_micros() as u64, max.as_micros() as u64);
-        self.latency = Latency { min_micros, max_micros };
-        self
-    }
-
-    /// A broker config by Kafka's name.
-    #[must_use]
-    pub fn config(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.configs.insert(name.into(), value.into());
-        self
-    }
-
-    /// Whether the trace is kept; it is by default.
-    #[must_use]
-    pub fn trace(mut self, on: bool) -> Self {
-        self.trace = on;
-        self
-    }
-
-    /// Starts the cluster.
-    ///
-    /// # Errors
-    /// [`Error::Config`] for a broker config that cannot be.
-    pub fn build(self) -> Result<Cluster, Error> {
-        let world = World::new(self.seed, self.latency, self.configs)?;
-        let driver = Driver {
-            world,
-            trace: Trace::new(self.trace, DEFAULT_TRACE_LIMIT),
-            deliveries: Deliveries::default(),
-        };
-        Ok(Cluster { shared: Arc::new(Shared { driver: Mutex::new(driver) }) })
-    }
-}
-
-/// A cluster with its clock.
+/// A cluster with its clock. Clones are the same cluster.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     shared: Arc<Shared>,
-}
-
-/// A copy of the whole world at one moment.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    world: World,
-}
-
-#[derive(Debug)]
-struct Shared {
-    driver: Mutex<Driver>,
-}
-
-/// The world with what lies outside it.
-#[derive(Debug)]
-struct Driver {
-    world: World,
-    trace: Trace,
-    deliveries: Deliveries,
-}
-
-impl Driver {
-    fn apply(&mut self, input: Input<'_>) -> Output {
-        let now = self.world.now();
-        let output = self.world.apply(now, input, &mut self.trace);
-        for report in self.world.take_reports() {
-            self.deliveries.report(report);
-        }
-        output
-    }
-
-    fn step(&mut self) -> Option<EventId> {
-        match self.apply(Input::Step) {
-            Output::Stepped(event) => event,
-            _ => None,
-        }
-    }
-
-    /// Drives the world until a call is done.
-    fn finish(&mut self, op: OpId, what: &str) -> Result<Outcome, Error> {
-        loop {
-            if let Some(result) = self.world.take_result(op) {
-                return result;
-            }
-            if self.step().is_none() {
-                return Err(Error::Stalled { what: what.to_owned() });
-            }
-        }
-    }
-
-    fn begin(&mut self, client: ClientId, call: Call<'_>) -> (OpId, Progress) {
-        match self.apply(Input::Call(client, call)) {
-            Output::Called(op, progress) => (op, progress),
-            output => unreachable!("a call is answered as a call, not with {output:?}"),
-        }
-    }
-
-    /// Makes a call and drives the world until it is done.
-    fn call(&mut self, client: ClientId, call: Call<'_>, what: &str) -> Result<Outcome, Error> {
-        match self.begin(client, call) {
-            (_, Progress::Ready(result)) => result,
-            (op, Progress::Pending) => self.finish(op, what),
-        }
-    }
-}
-
-impl Shared {
-    fn create(&self, config: ClientConfig) -> ClientId {
-        match self.driver.lock().apply(Input::Create(config)) {
-            Output::Created(id) => id,
-            output => unreachable!("a new client has an id, not {output:?}"),
-        }
-    }
 }
 
 impl Cluster {
     /// A cluster with one broker, in memory, on virtual time, unless told otherwise.
     #[must_use]
     pub fn builder() -> ClusterBuilder {
-        ClusterBuilder {
-            seed: 0,
-            latency: Latency { min_micros: 500, max_micros: 500 },
-            configs: BTreeMap::new(),
-            trace: true,
-        }
+        ClusterBuilder::new()
     }
 
     /// An admin client with Kafka's default configs.
@@ -177,65 +56,266 @@ impl Cluster {
         let config = AdminConfig::from_pairs(none).unwrap_or_else(|error| {
             unreachable!("the default configs are valid: {error}");
         });
-        Admin::new(self.shared.clone(), self.shared.create(ClientConfig::Admin(config)))
+        let handle = self.shared.look().create(ClientConfig::Admin(config));
+        Admin::new(self.shared.clone(), handle)
+    }
+
+    /// An admin client with these configs, by Kafka's names.
+    ///
+    /// # Errors
+    /// [`Error::Config`], [`Error::ConcurrentDrive`].
+    pub fn admin_with<K: AsRef<str>, V: AsRef<str>>(
+        &self,
+        configs: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Admin, Error> {
+        let config = AdminConfig::from_pairs(configs)?;
+        let handle = self.shared.enter()?.create(ClientConfig::Admin(config));
+        Ok(Admin::new(self.shared.clone(), handle))
     }
 
     /// A producer with these configs, by Kafka's names.
     ///
     /// # Errors
-    /// [`Error::Config`].
+    /// [`Error::Config`], [`Error::ConcurrentDrive`].
     pub fn producer<K: AsRef<str>, V: AsRef<str>>(
         &self,
         configs: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Producer, Error> {
         let config = ProducerConfig::from_pairs(configs)?;
-        let id = self.shared.create(ClientConfig::Producer(config));
-        Ok(Producer::new(self.shared.clone(), id))
+        let handle = self.shared.enter()?.create(ClientConfig::Producer(config));
+        Ok(Producer::new(self.shared.clone(), handle, None))
+    }
+
+    /// A producer with a partitioner of the user's own: it is called for each record without a
+    /// partition, with the number of partitions, outside the lock, and says which one.
+    ///
+    /// # Errors
+    /// As [`producer`](Cluster::producer).
+    pub fn producer_with_partitioner<K: AsRef<str>, V: AsRef<str>>(
+        &self,
+        configs: impl IntoIterator<Item = (K, V)>,
+        partitioner: impl Fn(&Record<'_>, i32) -> i32 + Send + Sync + 'static,
+    ) -> Result<Producer, Error> {
+        let mut config = ProducerConfig::from_pairs(configs)?;
+        config.partitioner = PartitionerKind::Custom;
+        let handle = self.shared.enter()?.create(ClientConfig::Producer(config));
+        Ok(Producer::new(self.shared.clone(), handle, Some(Arc::new(partitioner))))
     }
 
     /// A consumer with these configs, by Kafka's names.
     ///
     /// # Errors
-    /// [`Error::Config`].
+    /// [`Error::Config`], [`Error::ConcurrentDrive`].
     pub fn consumer<K: AsRef<str>, V: AsRef<str>>(
         &self,
         configs: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Consumer, Error> {
         let config = ConsumerConfig::from_pairs(configs)?;
-        let id = self.shared.create(ClientConfig::Consumer(config));
-        Ok(Consumer::new(self.shared.clone(), id))
+        let handle = self.shared.enter()?.create(ClientConfig::Consumer(config));
+        Ok(Consumer::new(self.shared.clone(), handle))
     }
 
     /// The clock.
     #[must_use]
     pub fn now(&self) -> Time {
-        self.shared.driver.lock().world.now()
+        self.shared.look().now()
     }
 
     /// Applies the next event, jumping to its time; `None` when nothing is left to happen.
-    pub fn step(&self) -> Option<EventId> {
-        self.shared.driver.lock().step()
+    ///
+    /// # Errors
+    /// [`Error::InvariantBroken`] by what [`always`](Cluster::always) checks,
+    /// [`Error::ConcurrentDrive`].
+    pub fn step(&self) -> Result<Option<EventId>, Error> {
+        let mut driver = self.shared.enter()?;
+        let event = driver.step();
+        driver.take_broken().map(|()| event)
+    }
+
+    /// Applies events until `done` holds, also before the first one.
+    ///
+    /// # Errors
+    /// [`Error::Stalled`] when nothing is left to happen before; those of [`step`](Cluster::step).
+    pub fn step_until(&self, mut done: impl FnMut(View<'_>) -> bool) -> Result<(), Error> {
+        let mut driver = self.shared.enter()?;
+        driver.drive("the condition of step_until", |driver| {
+            done(View::new(&driver.world)).then_some(())
+        })
+    }
+
+    /// Applies every event that is due until then, and sets the clock there. On the real clock, too,
+    /// this jumps.
+    ///
+    /// # Errors
+    /// Those of [`step`](Cluster::step); the clock then stands at the event.
+    pub fn run_until(&self, time: Time) -> Result<(), Error> {
+        let mut driver = self.shared.enter()?;
+        let by = time.since(driver.now());
+        driver.advance(by)
+    }
+
+    /// Lets so much time pass: [`run_until`](Cluster::run_until) from now.
+    ///
+    /// # Errors
+    /// Those of [`step`](Cluster::step).
+    pub fn advance(&self, by: Duration) -> Result<(), Error> {
+        self.shared.enter()?.advance(by)
+    }
+
+    /// What may happen next: the first message of each connection and direction, and deadlines.
+    #[must_use]
+    pub fn pending(&self) -> Vec<Pending> {
+        self.shared.look().world.pending()
+    }
+
+    /// Lets the `n`th of [`pending`](Cluster::pending) happen next. A message then arrives before its
+    /// time, at the present one; a deadline takes the clock along.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] when there are not so many; those of [`step`](Cluster::step).
+    pub fn deliver(&self, n: usize) -> Result<EventId, Error> {
+        let mut driver = self.shared.enter()?;
+        let pending = driver.world.pending();
+        let Some(chosen) = pending.get(n) else {
+            let why = format!("there are {} pending events, not {n} and more", pending.len());
+            return Err(Error::InvalidArgument(why));
+        };
+        let event = driver.event(Input::Deliver(chosen.key));
+        driver.take_broken()?;
+        event.ok_or_else(|| Error::InvalidArgument("the event is gone".to_owned()))
+    }
+
+    /// Checks from now on after every event that `check` is satisfied. The call that drives stops
+    /// with [`Error::InvariantBroken`] right after the event that broke it, and once for each time
+    /// that it breaks.
+    ///
+    /// # Errors
+    /// [`Error::InvariantBroken`] when it does not hold to begin with.
+    pub fn always(
+        &self,
+        name: impl Into<String>,
+        check: impl FnMut(View<'_>) -> Result<(), String> + Send + 'static,
+    ) -> Result<(), Error> {
+        self.shared.enter()?.add_invariant(name.into(), Box::new(check))
     }
 
     /// Looks into the world, under its lock: `look` must not use handles of this cluster.
     pub fn view<T>(&self, look: impl FnOnce(View<'_>) -> T) -> T {
-        look(View::new(&self.shared.driver.lock().world))
+        look(View::new(&self.shared.look().world))
     }
 
     /// A copy of the trace.
     #[must_use]
     pub fn trace(&self) -> Trace {
-        self.shared.driver.lock().trace.clone()
+        self.shared.look().trace.clone()
+    }
+
+    /// A copy of the journal; `None` unless the cluster was built with one.
+    #[must_use]
+    pub fn journal(&self) -> Option<Journal> {
+        let driver = self.shared.look();
+        driver.journal.as_ref().map(|journal| journal.copy(driver.trace.fingerprint()))
+    }
+
+    /// Lets something go wrong with the next message that fits.
+    ///
+    /// # Errors
+    /// [`Error::ConcurrentDrive`].
+    pub fn inject(&self, fault: Fault) -> Result<(), Error> {
+        self.tell(Input::Inject(fault))
+    }
+
+    /// A broker dies, with its connections and the requests that wait on it; or a client, with what
+    /// it has not sent yet.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] when there is no such node, [`Error::ConcurrentDrive`].
+    pub fn crash(&self, node: impl Into<Node>) -> Result<(), Error> {
+        self.tell(Input::Crash(node.into()))
+    }
+
+    /// A broker that crashed comes back with what is on its disk.
+    ///
+    /// # Errors
+    /// As [`crash`](Cluster::crash).
+    pub fn restart(&self, broker: BrokerId) -> Result<(), Error> {
+        self.tell(Input::Restart(broker))
+    }
+
+    /// A broker or a client does nothing for a while, as in a long garbage collection.
+    ///
+    /// # Errors
+    /// As [`crash`](Cluster::crash).
+    pub fn pause(&self, node: impl Into<Node>, duration: Duration) -> Result<(), Error> {
+        self.tell(Input::Pause(node.into(), duration))
+    }
+
+    fn tell(&self, input: Input<'_>) -> Result<(), Error> {
+        let mut driver = self.shared.enter()?;
+        match driver.apply(input) {
+            Output::NoSuchNode(node) => {
+                Err(Error::InvalidArgument(format!("{node:?} does not exist")))
+            }
+            _ => driver.take_broken(),
+        }
     }
 
     /// A copy of the whole world.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { world: self.shared.driver.lock().world.clone() }
+        Snapshot::new(&self.shared)
     }
 
-    /// Goes back to a snapshot.
-    pub fn restore(&self, snapshot: &Snapshot) {
-        self.shared.driver.lock().world = snapshot.world.clone();
+    /// Goes back to a snapshot of this cluster. Handles that are older than the snapshot go on from
+    /// there; younger ones, and calls that wait, get [`Error::Rewound`].
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a snapshot of another cluster, [`Error::ConcurrentDrive`].
+    pub fn restore(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let state = snapshot.state_for(&self.shared)?;
+        self.shared.enter()?.restore(state);
+        Ok(())
+    }
+
+    /// A cluster that is equal now and goes its own way from here. Handles are bound to it with
+    /// their `on`.
+    #[must_use]
+    pub fn fork(&self) -> Cluster {
+        let fork = self.shared.look().fork();
+        Cluster { shared: Shared::new(fork) }
+    }
+
+    /// Goes back to the moment before the last event; needs a journal.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] without a journal, or when no event has happened yet.
+    pub fn step_back(&self) -> Result<(), Error> {
+        self.shared.enter()?.step_back()
+    }
+
+    /// What differs between this cluster and a snapshot: from the snapshot to now.
+    #[must_use]
+    pub fn diff(&self, since: &Snapshot) -> StateDiff {
+        since.world().diff(&self.shared.look().world)
+    }
+
+    /// The state of everything that has a name, a line each.
+    #[must_use]
+    pub fn describe(&self) -> std::collections::BTreeMap<String, String> {
+        self.shared.look().world.describe()
+    }
+
+    /// Polls several consumers at once, driving the world once for all of them, until one of them
+    /// has records or fails, or the time is up. Gives what each of them got.
+    ///
+    /// # Errors
+    /// The first error that a consumer meets; [`Error::InvalidArgument`] for consumers of different
+    /// clusters.
+    pub fn poll_all(
+        &self,
+        consumers: &mut [&mut Consumer],
+        timeout: Duration,
+    ) -> Result<Vec<Vec<ConsumerRecord>>, Error> {
+        consumer::poll_all(&self.shared, consumers, timeout)
     }
 }

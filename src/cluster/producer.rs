@@ -1,23 +1,37 @@
 //! The producer's handle, and what became of what it sent.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::Shared;
+use super::driver::{Handle, Shared};
+use super::{Cluster, Operation};
 use crate::client::record::Record;
 use crate::client::{BatchId, ClientId, DeliveryReport, Outcome, Progress, Receipt};
 use crate::error::Error;
 use crate::sim::Call;
 use crate::types::{Offset, Timestamp};
 
+/// The user's own choice of a partition among so many.
+pub(super) type UserPartitioner = Arc<dyn Fn(&Record<'_>, i32) -> i32 + Send + Sync>;
+
 /// Sends records. Cheap to clone; all clones are one producer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Producer {
     shared: Arc<Shared>,
-    id: ClientId,
+    handle: Handle,
+    partitioner: Option<UserPartitioner>,
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer").field("handle", &self.handle).finish_non_exhaustive()
+    }
 }
 
 /// Where a record came to lie.
@@ -42,14 +56,29 @@ pub struct Delivery {
 #[derive(Debug)]
 pub(super) struct BatchFate {
     shared: Weak<Shared>,
-    reports: Mutex<Vec<DeliveryReport>>,
+    state: Mutex<FateState>,
+}
+
+#[derive(Debug, Default)]
+struct FateState {
+    reports: Vec<DeliveryReport>,
+    /// Of futures on the real clock.
+    wakers: Vec<Waker>,
 }
 
 impl BatchFate {
+    fn tell(&self, report: DeliveryReport) {
+        let mut state = self.state.lock();
+        state.reports.push(report);
+        for waker in state.wakers.drain(..) {
+            waker.wake();
+        }
+    }
+
     fn of(&self, receipt: &Receipt) -> Option<Result<Delivered, Error>> {
-        let reports = self.reports.lock();
-        let report = reports.iter().find(|report| {
-            (report.first..report.first + report.count).contains(&receipt.index)
+        let state = self.state.lock();
+        let report = state.reports.iter().find(|report| {
+            (report.first..report.first.saturating_add(report.count)).contains(&receipt.index)
         })?;
         Some(report.result.clone().map(|(base, log_append_time)| Delivered {
             partition: receipt.partition,
@@ -81,8 +110,8 @@ impl Deliveries {
             return fate.clone();
         }
         let new = || {
-            let (shared, reports) = (Arc::downgrade(shared), Mutex::default());
-            Arc::new(BatchFate { shared, reports })
+            let (shared, state) = (Arc::downgrade(shared), Mutex::default());
+            Arc::new(BatchFate { shared, state })
         };
         let fate = self.open.entry(batch).or_insert_with(new).clone();
         self.latest = Some((batch, fate.clone()));
@@ -91,55 +120,126 @@ impl Deliveries {
 
     pub(super) fn report(&mut self, report: DeliveryReport) {
         if let Some(fate) = self.open.get(&report.batch) {
-            fate.reports.lock().push(report);
+            fate.tell(report);
         }
         // A batch that nobody asks about any more is forgotten.
         self.open.retain(|_, fate| Arc::strong_count(fate) > 1);
     }
+
+    /// After a restore: what has not been sent yet then is lost. `records` says how many records of
+    /// a batch there are, if its fate is open.
+    pub(super) fn rewind(&mut self, records: impl Fn(BatchId) -> Option<u32>) {
+        self.latest = None;
+        self.open.retain(|&batch, fate| {
+            let left = records(batch);
+            let first = left.unwrap_or(0);
+            if first < u32::MAX {
+                let (count, result) = (u32::MAX - first, Err(Error::Rewound));
+                fate.tell(DeliveryReport { batch, first, count, result });
+            }
+            left.is_some()
+        });
+    }
 }
 
 impl Producer {
-    pub(super) fn new(shared: Arc<Shared>, id: ClientId) -> Self {
-        Producer { shared, id }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        handle: Handle,
+        partitioner: Option<UserPartitioner>,
+    ) -> Self {
+        Producer { shared, handle, partitioner }
+    }
+
+    /// The client's id: for faults, crashes and pauses.
+    #[must_use]
+    pub fn id(&self) -> ClientId {
+        self.handle.id
+    }
+
+    /// The same producer in a fork of its cluster.
+    ///
+    /// # Errors
+    /// [`Error::Rewound`] when the fork is older than the producer, or no fork of its cluster.
+    pub fn on(&self, fork: &Cluster) -> Result<Producer, Error> {
+        fork.shared.look().check(self.handle)?;
+        let partitioner = self.partitioner.clone();
+        Ok(Producer { shared: fork.shared.clone(), handle: self.handle, partitioner })
     }
 
     /// Puts a record into a batch. Waits, up to `max.block.ms`, for the topic's metadata and for
     /// memory; not for the record to be sent.
     ///
     /// # Errors
-    /// [`Error::RecordTooLarge`], [`Error::Timeout`] when it waited too long, [`Error::Closed`].
+    /// [`Error::RecordTooLarge`], [`Error::Timeout`] when it waited too long, [`Error::Closed`],
+    /// [`Error::Kafka`] for a topic that cannot be, [`Error::Rewound`], [`Error::ConcurrentDrive`].
+    #[inline]
     pub fn send(&self, record: Record<'_>) -> Result<Delivery, Error> {
-        let mut driver = self.shared.driver.lock();
-        let outcome = match driver.begin(self.id, Call::Send(&record)) {
-            (_, Progress::Ready(result)) => result?,
-            (op, Progress::Pending) => driver.finish(op, "metadata or memory for a record")?,
+        self.send_ref(&record)
+    }
+
+    fn send_ref(&self, record: &Record<'_>) -> Result<Delivery, Error> {
+        let mut driver = self.shared.enter()?;
+        let (op, progress) = driver.begin(self.handle, Call::Send(record))?;
+        let outcome = match progress {
+            Progress::Ready(result) => result?,
+            Progress::Pending => {
+                let what = "metadata or memory for a record";
+                self.shared.finish(&mut driver, self.handle, op, what)?
+            }
         };
         match outcome {
             Outcome::Sent(receipt) => {
                 let fate = driver.deliveries.fate(receipt.batch, &self.shared);
                 Ok(Delivery { fate, receipt })
             }
+            Outcome::ChoosePartition(count) => {
+                drop(driver);
+                self.send_chosen(record, count)
+            }
             outcome => unreachable!("a send ends in a batch, not in {outcome:?}"),
         }
+    }
+
+    /// Asks the user's partitioner, outside the lock, and sends to what it says.
+    fn send_chosen(&self, record: &Record<'_>, count: i32) -> Result<Delivery, Error> {
+        let Some(partitioner) = &self.partitioner else {
+            let why = "this handle of the producer has no partitioner".to_owned();
+            return Err(Error::InvalidArgument(why));
+        };
+        let partition = partitioner(record, count);
+        if !(0..count).contains(&partition) {
+            let why = format!("the partitioner chose {partition} of {count} partitions");
+            return Err(Error::InvalidArgument(why));
+        }
+        self.send_ref(&record.clone().partition(partition))
     }
 
     /// Sends everything now and waits until the fate of each record is known.
     ///
     /// # Errors
-    /// [`Error::Closed`].
+    /// [`Error::Closed`], [`Error::Rewound`], [`Error::ConcurrentDrive`].
     pub fn flush(&self) -> Result<(), Error> {
-        self.shared.driver.lock().call(self.id, Call::Flush, "a flush").map(|_| ())
+        self.shared.call(self.handle, Call::Flush, "a flush").map(drop)
+    }
+
+    /// Begins a [`flush`](Producer::flush).
+    ///
+    /// # Errors
+    /// As [`flush`](Producer::flush).
+    pub fn begin_flush(&self) -> Result<Operation<()>, Error> {
+        Operation::begin(&self.shared, self.handle, Call::Flush, "a flush", |_| Ok(()))
     }
 
     /// Sends what is left, waiting at most so long, and closes the producer. What is not delivered
     /// by then fails with [`Error::Closed`].
     ///
     /// # Errors
-    /// None so far.
+    /// [`Error::Rewound`], [`Error::ConcurrentDrive`].
     pub fn close(&self, timeout: Duration) -> Result<(), Error> {
-        let mut driver = self.shared.driver.lock();
-        let deadline = driver.world.now().after(timeout);
-        driver.call(self.id, Call::CloseProducer(deadline), "the producer to close").map(|_| ())
+        let deadline = self.shared.look().now().after(timeout);
+        let what = "the producer to close";
+        self.shared.call(self.handle, Call::CloseProducer(deadline), what).map(drop)
     }
 }
 
@@ -153,26 +253,56 @@ impl Delivery {
     /// What became of the record, if it is known by now.
     #[must_use]
     pub fn try_result(&self) -> Option<Result<Delivered, Error>> {
+        if let Some(shared) = self.fate.shared.upgrade().filter(|shared| shared.is_real()) {
+            // Entering applies what is due by now.
+            drop(shared.look());
+        }
         self.fate.of(&self.receipt)
     }
 
     /// Waits until it is known what became of the record.
     ///
     /// # Errors
-    /// Why it was not delivered.
+    /// Why it was not delivered; [`Error::Closed`] when the cluster is gone,
+    /// [`Error::ConcurrentDrive`].
     pub fn wait(&self) -> Result<Delivered, Error> {
         if let Some(result) = self.fate.of(&self.receipt) {
             return result;
         }
         let shared = self.fate.shared.upgrade().ok_or(Error::Closed)?;
-        let mut driver = shared.driver.lock();
-        loop {
-            if let Some(result) = self.fate.of(&self.receipt) {
-                return result;
-            }
-            if driver.step().is_none() {
-                return Err(Error::Stalled { what: "a delivery".to_owned() });
-            }
+        let mut driver = shared.enter()?;
+        driver.drive("a delivery", |_| self.fate.of(&self.receipt))?
+    }
+}
+
+impl Future for Delivery {
+    type Output = Result<Delivered, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(result) = self.fate.of(&self.receipt) {
+            return Poll::Ready(result);
         }
+        let Some(shared) = self.fate.shared.upgrade() else {
+            return Poll::Ready(Err(Error::Closed));
+        };
+        let mut driver = match shared.enter() {
+            Ok(driver) => driver,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        if driver.is_real() {
+            self.fate.state.lock().wakers.push(context.waker().clone());
+            shared.start_timer(&mut driver);
+        } else {
+            let stepped = driver.step();
+            if let Err(error) = driver.take_broken() {
+                return Poll::Ready(Err(error));
+            }
+            if stepped.is_none() && self.fate.of(&self.receipt).is_none() {
+                return Poll::Ready(Err(Error::Stalled { what: "a delivery".to_owned() }));
+            }
+            context.waker().wake_by_ref();
+        }
+        // What was due may have settled it while this entered.
+        self.fate.of(&self.receipt).map_or(Poll::Pending, Poll::Ready)
     }
 }

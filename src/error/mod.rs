@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub use code::ErrorCode;
 
-use crate::types::{Offset, TopicPartition};
+use crate::types::{EventId, Offset, TopicPartition};
 
 /// What an operation of a handle can end with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub enum Error {
         name: String,
         /// What it said.
         why: String,
+        /// The event after which it did not hold any more.
+        event: EventId,
     },
 }
 
@@ -139,7 +141,9 @@ impl fmt::Display for Error {
             Error::Stalled { what } => {
                 write!(f, "nothing can happen any more while waiting for {what}")
             }
-            Error::InvariantBroken { name, why } => write!(f, "invariant '{name}' broken: {why}"),
+            Error::InvariantBroken { name, why, event } => {
+                write!(f, "invariant '{name}' broken by event {event}: {why}")
+            }
         }
     }
 }

@@ -109,9 +109,6 @@ impl TimeIndex {
     }
 
     fn entry(&self, (timestamp, relative): (i64, u32)) -> TimeIndexEntry {
-        TimeIndexEntry {
-            timestamp: Timestamp(timestamp),
-            offset: self.base + i64::from(relative),
-        }
+        TimeIndexEntry { timestamp: Timestamp(timestamp), offset: self.base + i64::from(relative) }
     }
 }

@@ -1,9 +1,33 @@
-//! The simulation: the [`World`], its [`Trace`], and a [`View`] into it.
+//! The simulation: the [`World`], its [`Trace`], its [`Journal`], and a [`View`] into it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `world.rs` | the value itself, its one door, the event queue, the clock |
+//! | `input.rs` | what goes through the door |
+//! | `wire.rs` | messages under way, connections, crashes and pauses |
+//! | `fault.rs` | what goes wrong with messages, scripted or drawn |
+//! | `trace.rs`, `mermaid.rs` | what happened, because of what |
+//! | `journal.rs` | all inputs, to run them again |
+//! | `pending.rs`, `view.rs`, `describe.rs` | what may happen next, what there is, what differs |
 
+mod describe;
+mod fault;
+mod input;
+mod journal;
+mod mermaid;
+mod pending;
 pub mod trace;
 mod view;
+mod wire;
 mod world;
 
-pub use trace::{Actor, Direction, EventId, Trace, TraceEntry, TraceEvent};
+pub use describe::StateDiff;
+pub use fault::{Fault, FaultKind, RandomFaults};
+pub use input::{Call, ClientConfig, Input, Node, Output};
+pub use journal::Journal;
+pub(crate) use journal::{Checkpoints, JournalPosition};
+pub use pending::Pending;
+pub(crate) use trace::TracePosition;
+pub use trace::{Actor, Direction, Trace, TraceEntry, TraceEvent};
 pub use view::View;
-pub use world::{Call, ClientConfig, Input, Latency, Output, World};
+pub use world::{Latency, Setup, World};

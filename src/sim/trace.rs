@@ -8,20 +8,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use super::fault::FaultKind;
 use crate::api::ApiKey;
 use crate::broker::{BrokerEvent, ConnectionId};
 use crate::client::ClientEvent;
-use crate::types::{BrokerId, Time};
-
-/// Names an entry of the trace: the first one is 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EventId(pub u64);
-
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.0)
-    }
-}
+use crate::types::{BrokerId, EventId, Time};
 
 /// Who did it, or to whom it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,7 +44,7 @@ impl fmt::Display for Actor {
 }
 
 /// Whether a message is a request or its response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
     /// From a client to a broker.
     Request,
@@ -123,6 +114,17 @@ pub enum TraceEvent {
     },
     /// A deadline came.
     Timer,
+    /// Something was made to go wrong with the message that is sent next.
+    Fault(FaultKind),
+    /// It died.
+    Crashed,
+    /// It came back.
+    Restarted,
+    /// It does nothing for a while.
+    Paused {
+        /// Until when.
+        until: Time,
+    },
     /// What a broker told.
     Broker(BrokerEvent),
     /// What a client told.
@@ -179,6 +181,11 @@ impl fmt::Display for TraceEvent {
                 write!(f, "{api} {} {correlation_id} to {to} is lost", arrow(direction))
             }
             TraceEvent::Timer => write!(f, "deadline"),
+            TraceEvent::Fault(FaultKind::Delay(micros)) => write!(f, "fault: delay of {micros} us"),
+            TraceEvent::Fault(kind) => write!(f, "fault: {kind:?}"),
+            TraceEvent::Crashed => write!(f, "crashes"),
+            TraceEvent::Restarted => write!(f, "restarts"),
+            TraceEvent::Paused { until } => write!(f, "pauses until {until}"),
             TraceEvent::Broker(event) => event.fmt(f),
             TraceEvent::Client(event) => event.fmt(f),
         }
@@ -295,6 +302,20 @@ impl Trace {
         id
     }
 
+    /// Where it stands: what a snapshot keeps of it.
+    pub(crate) fn position(&self) -> TracePosition {
+        TracePosition { last: self.last, fingerprint: self.fingerprint.clone() }
+    }
+
+    /// Forgets what was recorded after a place.
+    pub(crate) fn rewind(&mut self, to: &TracePosition) {
+        while self.entries.back().is_some_and(|entry| entry.id > to.last) {
+            self.entries.pop_back();
+        }
+        self.last = to.last;
+        self.fingerprint = to.fingerprint.clone();
+    }
+
     /// The entries that are kept, oldest first.
     pub fn entries(&self) -> impl DoubleEndedIterator<Item = &TraceEntry> {
         self.entries.iter()
@@ -336,6 +357,13 @@ impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.entries.iter().try_for_each(|entry| writeln!(f, "{entry}"))
     }
+}
+
+/// A place in a trace.
+#[derive(Clone, Debug)]
+pub(crate) struct TracePosition {
+    last: EventId,
+    fingerprint: Fingerprint,
 }
 
 /// Feeds the derived hash of entries to a CRC-32, as bytes that are the same on every machine.

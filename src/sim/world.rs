@@ -5,19 +5,20 @@
 
 use std::collections::BTreeMap;
 
-use super::trace::{Actor, Direction, EventId, Trace, TraceEvent};
-use crate::api::{ApiKey, Request, Response};
+use super::fault::{Faults, RandomFaults};
+use super::input::{Call, ClientConfig, EventKey, Input, Node, Output};
+use super::trace::{Actor, Trace, TraceEvent};
+use crate::api::{Request, Response};
 use crate::broker::metadata::Overrides;
 use crate::broker::{Broker, BrokerEffect, ConnectionId};
 use crate::client::admin::Admin;
-use crate::client::consumer::{Consumer, SeekTo};
+use crate::client::consumer::Consumer;
 use crate::client::producer::Producer;
-use crate::client::record::Record;
-use crate::client::{Client, ClientId, DeliveryReport, Effect, OpId, Outcome, Progress};
-use crate::config::{AdminConfig, BrokerConfig, ConfigError, ConsumerConfig, ProducerConfig};
+use crate::client::{BatchId, Client, ClientId, DeliveryReport, Effect, OpId, Outcome, Progress};
+use crate::config::{BrokerConfig, ConfigError};
 use crate::error::Error;
 use crate::random::Random;
-use crate::types::{BrokerId, Time, Timestamp, TopicPartition};
+use crate::types::{BrokerId, EventId, Time};
 
 /// How long a message is under way, in microseconds: drawn evenly from a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,136 +29,116 @@ pub struct Latency {
     pub max_micros: u64,
 }
 
-/// What the world is told from outside.
+/// How a world begins.
 #[derive(Clone, Debug)]
-pub enum Input<'a> {
-    /// Make a client.
-    Create(ClientConfig),
-    /// A call of a client.
-    Call(ClientId, Call<'a>),
-    /// Nobody waits for a call any more.
-    Abandon(ClientId, OpId),
-    /// Apply the next event, whenever it is due.
-    Step,
-    /// Apply the next event if it is due by now.
-    StepDue,
-}
-
-/// Which client to make.
-#[derive(Clone, Debug)]
-pub enum ClientConfig {
-    Producer(ProducerConfig),
-    Consumer(ConsumerConfig),
-    Admin(AdminConfig),
-}
-
-/// A call of a client.
-#[derive(Clone, Debug)]
-pub enum Call<'a> {
-    Send(&'a Record<'a>),
-    Flush,
-    CloseProducer(Time),
-    Assign(Vec<TopicPartition>),
-    Poll(Time),
-    Seek(TopicPartition, SeekTo),
-    SetPaused(Vec<TopicPartition>, bool),
-    Position(TopicPartition),
-    Lag(TopicPartition),
-    LookUp(Vec<(TopicPartition, Timestamp)>),
-    Admin(Request),
-    Close,
-}
-
-/// What came of an input.
-#[derive(Clone, Debug)]
-pub enum Output {
-    /// Nothing to say.
-    Done,
-    /// The new client.
-    Created(ClientId),
-    /// The call's answer, or the number under which it will come.
-    Called(OpId, Progress),
-    /// The event that was applied; `None` when there was none.
-    Stepped(Option<EventId>),
+pub struct Setup {
+    /// The seed of everything that is drawn.
+    pub seed: u64,
+    /// How long messages are under way.
+    pub latency: Latency,
+    /// What the brokers' properties files would hold.
+    pub configs: Overrides,
+    /// How often something goes wrong.
+    pub faults: RandomFaults,
 }
 
 /// Something that will happen.
 #[derive(Clone, Debug)]
-enum Event {
-    Request { connection: ConnectionId, correlation_id: i32, request: Request },
-    Response { connection: ConnectionId, correlation_id: i32, response: Response },
-    Disconnected { client: ClientId, broker: BrokerId, connection: ConnectionId },
+pub(super) enum Event {
+    Request { route: Route, correlation_id: i32, request: Request, reset: Option<Reset> },
+    Response { route: Route, correlation_id: i32, response: Response },
+    Disconnected { route: Route },
     ClientDeadline(ClientId),
     BrokerDeadline(BrokerId),
 }
 
-/// Events are ordered by time, then by the order in which they were queued.
-type EventKey = (Time, u64);
+/// The two ends of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route {
+    pub client: ClientId,
+    pub broker: BrokerId,
+    pub connection: ConnectionId,
+}
+
+/// When a connection is reset, seen from the request that it carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reset {
+    Before,
+    After,
+}
 
 #[derive(Clone, Debug)]
-struct Scheduled {
-    cause: Option<EventId>,
-    event: Event,
+pub(super) struct Scheduled {
+    pub cause: Option<EventId>,
+    pub event: Event,
 }
 
 /// A FIFO connection. Messages of one direction never overtake each other.
 #[derive(Clone, Debug)]
-struct Connection {
-    client: ClientId,
-    broker: BrokerId,
-    last_request: Time,
-    last_response: Time,
+pub(super) struct Connection {
+    pub client: ClientId,
+    pub last_request: Time,
+    pub last_response: Time,
+    /// A request, or a response, was lost: so is whatever follows.
+    pub requests_lost: bool,
+    pub responses_lost: bool,
 }
 
 #[derive(Clone, Debug)]
-struct Member {
-    client: Client,
-    connections: BTreeMap<BrokerId, ConnectionId>,
-    deadline: Option<EventKey>,
+pub(super) struct Member {
+    pub client: Client,
+    pub connections: BTreeMap<BrokerId, ConnectionId>,
+    pub deadline: Option<EventKey>,
+    pub paused_until: Option<Time>,
 }
 
 #[derive(Clone, Debug)]
-struct Node {
-    broker: Broker,
-    deadline: Option<EventKey>,
+pub(super) struct Server {
+    pub broker: Broker,
+    pub deadline: Option<EventKey>,
+    pub paused_until: Option<Time>,
+    pub crashed: bool,
 }
 
 /// Everything that there is, as one value.
 #[derive(Clone, Debug)]
 pub struct World {
-    seed: u64,
-    now: Time,
-    queue: BTreeMap<EventKey, Scheduled>,
-    next_sequence: u64,
-    nodes: BTreeMap<BrokerId, Node>,
-    members: BTreeMap<ClientId, Member>,
-    connections: BTreeMap<ConnectionId, Connection>,
-    next_connection: u64,
-    next_op: u64,
-    results: BTreeMap<OpId, Result<Outcome, Error>>,
-    latency: Latency,
-    latencies: Random,
+    pub(super) seed: u64,
+    pub(super) now: Time,
+    pub(super) queue: BTreeMap<EventKey, Scheduled>,
+    pub(super) next_sequence: u64,
+    pub(super) servers: BTreeMap<BrokerId, Server>,
+    pub(super) members: BTreeMap<ClientId, Member>,
+    pub(super) connections: BTreeMap<ConnectionId, Connection>,
+    pub(super) next_connection: u64,
+    pub(super) next_op: u64,
+    pub(super) results: BTreeMap<OpId, Result<Outcome, Error>>,
+    pub(super) latency: Latency,
+    pub(super) latencies: Random,
+    pub(super) faults: Faults,
     /// What the event at work is the cause of.
-    cause: Option<EventId>,
+    pub(super) cause: Option<EventId>,
     /// Delivery reports on their way out.
-    outbox: Vec<DeliveryReport>,
-    effects: Vec<Effect>,
+    pub(super) outbox: Vec<DeliveryReport>,
+    pub(super) effects: Vec<Effect>,
 }
 
 impl World {
     /// A world with one broker, at the beginning of virtual time.
-    pub fn new(seed: u64, latency: Latency, configs: Overrides) -> Result<Self, ConfigError> {
+    pub fn new(setup: &Setup) -> Result<Self, ConfigError> {
+        let Setup { seed, latency, configs, faults } = setup.clone();
         let config = BrokerConfig::from_overrides(&configs)?;
         let id = BrokerId(1);
         let cluster_id = "kafkarium".to_owned();
         let ids = Random::stream(seed, "topic ids");
         let broker = Broker::new(id, cluster_id, configs, config, ids);
+        let server = Server { broker, deadline: None, paused_until: None, crashed: false };
         Ok(World {
             seed,
             now: Time::VIRTUAL_START,
             queue: BTreeMap::new(),
             next_sequence: 0,
-            nodes: BTreeMap::from([(id, Node { broker, deadline: None })]),
+            servers: BTreeMap::from([(id, server)]),
             members: BTreeMap::new(),
             connections: BTreeMap::new(),
             next_connection: 0,
@@ -165,6 +146,7 @@ impl World {
             results: BTreeMap::new(),
             latency,
             latencies: Random::stream(seed, "latency"),
+            faults: Faults::new(seed, faults),
             cause: None,
             outbox: Vec::new(),
             effects: Vec::new(),
@@ -183,12 +165,50 @@ impl World {
 
     /// The brokers.
     pub fn brokers(&self) -> impl Iterator<Item = &Broker> {
-        self.nodes.values().map(|node| &node.broker)
+        self.servers.values().map(|server| &server.broker)
+    }
+
+    /// Whether a call that had to wait is done.
+    pub fn has_result(&self, op: OpId) -> bool {
+        self.results.contains_key(&op)
+    }
+
+    /// How many records of a producer's batch there are; `None` when its fate is known, or when
+    /// there has never been such a batch.
+    pub fn batch_records(&self, batch: BatchId) -> Option<u32> {
+        match &self.members.get(&batch.producer)?.client {
+            Client::Producer(producer) => producer.batch_records(batch.number),
+            _ => None,
+        }
     }
 
     /// Takes the result of a call that had to wait, once it is there.
     pub fn take_result(&mut self, op: OpId) -> Option<Result<Outcome, Error>> {
         self.results.remove(&op)
+    }
+
+    /// Forgets the results that nobody will take: in a replay.
+    pub fn discard_results(&mut self) {
+        self.results.clear();
+        self.outbox.clear();
+    }
+
+    /// Whether there are delivery reports.
+    pub fn has_reports(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// A consumer's state.
+    pub fn consumer(&self, id: ClientId) -> Option<&Consumer> {
+        match &self.members.get(&id)?.client {
+            Client::Consumer(consumer) => Some(consumer),
+            _ => None,
+        }
+    }
+
+    /// How many clients have been made.
+    pub fn client_count(&self) -> usize {
+        self.members.len()
     }
 
     /// Takes the delivery reports.
@@ -211,14 +231,26 @@ impl World {
                 self.set_client_deadline(client);
                 Output::Done
             }
-            Input::Step => Output::Stepped(self.step(Time::NEVER, trace)),
-            Input::StepDue => Output::Stepped(self.step(self.now, trace)),
+            Input::Step => {
+                let next = self.next_event();
+                Output::Stepped(next.and_then(|key| self.happen(key, trace)))
+            }
+            Input::Deliver(key) => Output::Stepped(self.happen(key, trace)),
+            Input::Tick => Output::Done,
+            Input::Inject(fault) => {
+                self.faults.script(fault);
+                Output::Done
+            }
+            Input::Crash(Node::Broker(broker)) => self.crash_broker(broker, trace),
+            Input::Crash(Node::Client(client)) => self.crash_client(client, trace),
+            Input::Restart(broker) => self.restart(broker, trace),
+            Input::Pause(node, duration) => self.pause(node, duration, trace),
         }
     }
 
     fn create(&mut self, config: ClientConfig, trace: &mut Trace) -> ClientId {
         let id = ClientId(self.members.len() as u32);
-        let bootstrap: Vec<BrokerId> = self.nodes.keys().copied().collect();
+        let bootstrap: Vec<BrokerId> = self.servers.keys().copied().collect();
         let seed = self.seed;
         let client = match config {
             ClientConfig::Producer(config) => {
@@ -231,13 +263,14 @@ impl World {
                 Client::Admin(Box::new(Admin::new(id, config, bootstrap, seed)))
             }
         };
-        let member = Member { client, connections: BTreeMap::new(), deadline: None };
+        let (connections, deadline, paused_until) = (BTreeMap::new(), None, None);
+        let member = Member { client, connections, deadline, paused_until };
         self.members.insert(id, member);
         trace.record(self.now, None, self.actor(id), TraceEvent::Created);
         id
     }
 
-    fn actor(&self, id: ClientId) -> Actor {
+    pub(super) fn actor(&self, id: ClientId) -> Actor {
         match self.members.get(&id).map(|member| &member.client) {
             Some(Client::Producer(_)) => Actor::Producer(id.0),
             Some(Client::Consumer(_)) => Actor::Consumer(id.0),
@@ -253,6 +286,14 @@ impl World {
         if let Some(name) = call.name() {
             self.cause = Some(trace.record(now, None, self.actor(id), TraceEvent::Called(name)));
         }
+        let owned;
+        let call = match call {
+            Call::SendOwned(record) => {
+                owned = record;
+                Call::Send(&owned)
+            }
+            call => call,
+        };
         let mut effects = std::mem::take(&mut self.effects);
         let Some(member) = self.members.get_mut(&id) else {
             return Output::Called(op, Progress::failed(Error::Rewound));
@@ -287,112 +328,87 @@ impl World {
         Output::Called(op, progress)
     }
 
-    /// Applies the next event if it is due by `limit`.
-    fn step(&mut self, limit: Time, trace: &mut Trace) -> Option<EventId> {
-        let first = self.queue.first_entry()?;
-        let &(due, _) = first.key();
-        if due > limit {
-            return None;
+    /// The event that is next, those of paused nodes put off until they go on.
+    fn next_event(&mut self) -> Option<EventKey> {
+        loop {
+            let (&key, scheduled) = self.queue.first_key_value()?;
+            let Some(until) = self.paused_until(&scheduled.event).filter(|&until| until > key.0)
+            else {
+                return Some(key);
+            };
+            let scheduled = self.queue.remove(&key)?;
+            let later = (until, self.next_sequence);
+            self.next_sequence += 1;
+            match scheduled.event {
+                Event::ClientDeadline(id) => {
+                    if let Some(member) = self.members.get_mut(&id) {
+                        member.deadline = Some(later);
+                    }
+                }
+                Event::BrokerDeadline(id) => {
+                    if let Some(server) = self.servers.get_mut(&id) {
+                        server.deadline = Some(later);
+                    }
+                }
+                _ => {}
+            }
+            self.queue.insert(later, scheduled);
         }
-        let Scheduled { cause, event } = first.remove();
-        self.now = self.now.max(due);
-        let id = match event {
-            Event::Request { connection, correlation_id, request } => {
-                self.deliver_request(connection, correlation_id, request, cause, trace)
+    }
+
+    fn paused_until(&self, event: &Event) -> Option<Time> {
+        let client = |id| self.members.get(&id).and_then(|member| member.paused_until);
+        let broker = |id| self.servers.get(&id).and_then(|server| server.paused_until);
+        match event {
+            Event::Request { route, .. } => broker(route.broker),
+            Event::BrokerDeadline(id) => broker(*id),
+            Event::Response { route, .. } | Event::Disconnected { route } => client(route.client),
+            Event::ClientDeadline(id) => client(*id),
+        }
+    }
+
+    /// Applies one event of the queue.
+    fn happen(&mut self, key: EventKey, trace: &mut Trace) -> Option<EventId> {
+        let Scheduled { cause, event } = self.queue.remove(&key)?;
+        let is_timer = matches!(event, Event::ClientDeadline(_) | Event::BrokerDeadline(_));
+        // A message that was chosen before its time arrives now; a deadline never comes early.
+        if is_timer || self.next_due().is_none_or(|next| next >= key.0) {
+            self.now = self.now.max(key.0);
+        }
+        self.cause = cause;
+        Some(match event {
+            Event::Request { route, correlation_id, request, reset } => {
+                self.deliver_request(route, correlation_id, request, reset, trace)
             }
-            Event::Response { connection, correlation_id, response } => {
-                self.deliver_response(connection, correlation_id, response, cause, trace)
+            Event::Response { route, correlation_id, response } => {
+                self.deliver_response(route, correlation_id, response, trace)
             }
-            Event::Disconnected { client, broker, connection } => {
-                let from = Actor::Broker(broker);
-                let event = TraceEvent::Disconnected { from, connection };
-                let id = trace.record(self.now, cause, self.actor(client), event);
-                self.cause = Some(id);
-                self.with_client(client, trace, |client, now, effects| {
-                    client.on_disconnect(now, broker, effects);
-                });
-                id
-            }
-            Event::ClientDeadline(client) => {
-                let id = trace.record(self.now, cause, self.actor(client), TraceEvent::Timer);
-                self.cause = Some(id);
-                if let Some(member) = self.members.get_mut(&client) {
+            Event::Disconnected { route } => self.deliver_disconnect(route, trace),
+            Event::ClientDeadline(id) => {
+                let timer = trace.record(self.now, cause, self.actor(id), TraceEvent::Timer);
+                self.cause = Some(timer);
+                if let Some(member) = self.members.get_mut(&id) {
                     member.deadline = None;
                 }
-                self.with_client(client, trace, |client, now, effects| {
+                self.with_client(id, trace, |client, now, effects| {
                     client.on_deadline(now, effects);
                 });
-                id
+                timer
             }
-            Event::BrokerDeadline(broker) => {
-                let actor = Actor::Broker(broker);
-                let id = trace.record(self.now, cause, actor, TraceEvent::Timer);
-                self.cause = Some(id);
-                if let Some(node) = self.nodes.get_mut(&broker) {
-                    node.deadline = None;
-                    let effects = node.broker.on_deadline(self.now);
-                    self.carry_out_broker(broker, effects, trace);
+            Event::BrokerDeadline(id) => {
+                let timer = trace.record(self.now, cause, Actor::Broker(id), TraceEvent::Timer);
+                self.cause = Some(timer);
+                if let Some(server) = self.servers.get_mut(&id) {
+                    server.deadline = None;
+                    let effects = server.broker.on_deadline(self.now);
+                    self.carry_out_broker(id, effects, trace);
                 }
-                id
+                timer
             }
-        };
-        Some(id)
+        })
     }
 
-    fn deliver_request(
-        &mut self,
-        connection: ConnectionId,
-        correlation_id: i32,
-        request: Request,
-        cause: Option<EventId>,
-        trace: &mut Trace,
-    ) -> EventId {
-        let api = request.api_key();
-        let direction = Direction::Request;
-        let Some(link) = self.connections.get(&connection) else {
-            let to = Actor::User;
-            let lost = TraceEvent::Lost { to, direction, api, correlation_id };
-            return trace.record(self.now, cause, Actor::User, lost);
-        };
-        let broker = link.broker;
-        let from = self.actor(link.client);
-        let delivered = TraceEvent::Delivered { from, direction, api, correlation_id };
-        let id = trace.record(self.now, cause, Actor::Broker(broker), delivered);
-        self.cause = Some(id);
-        if let Some(node) = self.nodes.get_mut(&broker) {
-            let effects = node.broker.handle(self.now, connection, correlation_id, request);
-            self.carry_out_broker(broker, effects, trace);
-        }
-        id
-    }
-
-    fn deliver_response(
-        &mut self,
-        connection: ConnectionId,
-        correlation_id: i32,
-        response: Response,
-        cause: Option<EventId>,
-        trace: &mut Trace,
-    ) -> EventId {
-        let api = response.api_key();
-        let direction = Direction::Response;
-        let Some(link) = self.connections.get(&connection) else {
-            let to = Actor::User;
-            let lost = TraceEvent::Lost { to, direction, api, correlation_id };
-            return trace.record(self.now, cause, Actor::User, lost);
-        };
-        let (client, broker) = (link.client, link.broker);
-        let from = Actor::Broker(broker);
-        let delivered = TraceEvent::Delivered { from, direction, api, correlation_id };
-        let id = trace.record(self.now, cause, self.actor(client), delivered);
-        self.cause = Some(id);
-        self.with_client(client, trace, |client, now, effects| {
-            client.on_response(now, broker, correlation_id, response, effects);
-        });
-        id
-    }
-
-    fn with_client(
+    pub(super) fn with_client(
         &mut self,
         id: ClientId,
         trace: &mut Trace,
@@ -406,7 +422,7 @@ impl World {
     }
 
     /// Does what a client wants done, and notes when it wants to be woken.
-    fn carry_out(&mut self, id: ClientId, mut effects: Vec<Effect>, trace: &mut Trace) {
+    pub(super) fn carry_out(&mut self, id: ClientId, mut effects: Vec<Effect>, trace: &mut Trace) {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Send { broker, correlation_id, request } => {
@@ -429,7 +445,7 @@ impl World {
         self.set_client_deadline(id);
     }
 
-    fn set_client_deadline(&mut self, id: ClientId) {
+    pub(super) fn set_client_deadline(&mut self, id: ClientId) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let wanted = member.client.next_deadline().map(|due| due.max(self.now));
         let current = member.deadline.map(|(due, _)| due);
@@ -447,74 +463,14 @@ impl World {
         }
     }
 
-    fn schedule(&mut self, due: Time, event: Event) -> EventKey {
+    pub(super) fn schedule(&mut self, due: Time, event: Event) -> EventKey {
         let key = (due, self.next_sequence);
         self.next_sequence += 1;
         self.queue.insert(key, Scheduled { cause: self.cause, event });
         key
     }
 
-    fn draw_latency(&mut self) -> u64 {
-        let Latency { min_micros, max_micros } = self.latency;
-        if max_micros <= min_micros {
-            return min_micros;
-        }
-        min_micros + self.latencies.below(max_micros - min_micros + 1)
-    }
-
-    fn send_request(
-        &mut self,
-        client: ClientId,
-        broker: BrokerId,
-        correlation_id: i32,
-        request: Request,
-        trace: &mut Trace,
-    ) {
-        let connection = self.connect(client, broker, trace);
-        let (to, api) = (Actor::Broker(broker), request.api_key());
-        let sent = TraceEvent::Sent { to, direction: Direction::Request, api, correlation_id };
-        let sent = trace.record(self.now, self.cause, self.actor(client), sent);
-        let due = Time(self.now.0 + self.draw_latency());
-        let Some(link) = self.connections.get_mut(&connection) else { return };
-        let due = due.max(link.last_request);
-        link.last_request = due;
-        let outer = self.cause.replace(sent);
-        self.schedule(due, Event::Request { connection, correlation_id, request });
-        self.cause = outer;
-    }
-
-    fn connect(&mut self, client: ClientId, broker: BrokerId, trace: &mut Trace) -> ConnectionId {
-        let member = self.members.get_mut(&client);
-        if let Some(&open) = member.as_ref().and_then(|member| member.connections.get(&broker)) {
-            return open;
-        }
-        let connection = ConnectionId(self.next_connection);
-        self.next_connection += 1;
-        if let Some(member) = member {
-            member.connections.insert(broker, connection);
-        }
-        let (last_request, last_response) = (self.now, self.now);
-        let link = Connection { client, broker, last_request, last_response };
-        self.connections.insert(connection, link);
-        let event = TraceEvent::Connected { to: Actor::Broker(broker), connection };
-        trace.record(self.now, self.cause, self.actor(client), event);
-        connection
-    }
-
-    /// A client closes its connection: what is in flight on it is lost.
-    fn close(&mut self, client: ClientId, broker: BrokerId, trace: &mut Trace) {
-        let Some(member) = self.members.get_mut(&client) else { return };
-        let Some(connection) = member.connections.remove(&broker) else { return };
-        self.connections.remove(&connection);
-        if let Some(node) = self.nodes.get_mut(&broker) {
-            node.broker.on_disconnect(connection);
-        }
-        self.set_broker_deadline(broker);
-        let event = TraceEvent::Disconnected { from: Actor::Broker(broker), connection };
-        trace.record(self.now, self.cause, self.actor(client), event);
-    }
-
-    fn carry_out_broker(
+    pub(super) fn carry_out_broker(
         &mut self,
         id: BrokerId,
         effects: Vec<BrokerEffect>,
@@ -525,15 +481,7 @@ impl World {
                 BrokerEffect::Reply { connection, correlation_id, response } => {
                     self.send_response(id, connection, correlation_id, response, trace);
                 }
-                BrokerEffect::Close { connection } => {
-                    let Some(link) = self.connections.remove(&connection) else { continue };
-                    if let Some(member) = self.members.get_mut(&link.client) {
-                        member.connections.remove(&id);
-                    }
-                    let due = Time(self.now.0 + self.draw_latency());
-                    let (client, broker) = (link.client, id);
-                    self.schedule(due, Event::Disconnected { client, broker, connection });
-                }
+                BrokerEffect::Close { connection } => self.reset(id, connection),
                 BrokerEffect::Event(event) => {
                     let event = TraceEvent::Broker(event);
                     trace.record(self.now, self.cause, Actor::Broker(id), event);
@@ -543,43 +491,22 @@ impl World {
         self.set_broker_deadline(id);
     }
 
-    fn set_broker_deadline(&mut self, id: BrokerId) {
-        let Some(node) = self.nodes.get_mut(&id) else { return };
-        let wanted = node.broker.next_deadline().map(|due| due.max(self.now));
-        let current = node.deadline.map(|(due, _)| due);
+    pub(super) fn set_broker_deadline(&mut self, id: BrokerId) {
+        let Some(server) = self.servers.get_mut(&id) else { return };
+        let wanted = server.broker.next_deadline().map(|due| due.max(self.now));
+        let current = server.deadline.map(|(due, _)| due);
         if wanted == current {
             return;
         }
-        if let Some(key) = node.deadline.take() {
+        if let Some(key) = server.deadline.take() {
             self.queue.remove(&key);
         }
         if let Some(due) = wanted {
             let key = self.schedule(due, Event::BrokerDeadline(id));
-            if let Some(node) = self.nodes.get_mut(&id) {
-                node.deadline = Some(key);
+            if let Some(server) = self.servers.get_mut(&id) {
+                server.deadline = Some(key);
             }
         }
-    }
-
-    fn send_response(
-        &mut self,
-        broker: BrokerId,
-        connection: ConnectionId,
-        correlation_id: i32,
-        response: Response,
-        trace: &mut Trace,
-    ) {
-        let due = Time(self.now.0 + self.draw_latency());
-        let Some(link) = self.connections.get_mut(&connection) else { return };
-        let due = due.max(link.last_response);
-        link.last_response = due;
-        let client = link.client;
-        let (to, api): (Actor, ApiKey) = (self.actor(client), response.api_key());
-        let sent = TraceEvent::Sent { to, direction: Direction::Response, api, correlation_id };
-        let sent = trace.record(self.now, self.cause, Actor::Broker(broker), sent);
-        let outer = self.cause.replace(sent);
-        self.schedule(due, Event::Response { connection, correlation_id, response });
-        self.cause = outer;
     }
 }
 
@@ -603,24 +530,5 @@ fn call_consumer(
             let why = format!("{call:?} is no call of a consumer");
             Progress::failed(Error::InvalidArgument(why))
         }
-    }
-}
-
-impl Call<'_> {
-    /// What the trace calls it; sends are too many to stand there one by one.
-    fn name(&self) -> Option<&'static str> {
-        Some(match self {
-            Call::Send(_) | Call::Lag(_) => return None,
-            Call::Flush => "flush",
-            Call::CloseProducer(_) | Call::Close => "close",
-            Call::Assign(_) => "assign",
-            Call::Poll(_) => "poll",
-            Call::Seek(..) => "seek",
-            Call::SetPaused(_, true) => "pause",
-            Call::SetPaused(_, false) => "resume",
-            Call::Position(_) => "position",
-            Call::LookUp(_) => "offsets",
-            Call::Admin(request) => request.api_key().name(),
-        })
     }
 }

@@ -56,12 +56,8 @@ pub trait Disk {
     /// Copies bytes from `position` on into `buffer` and returns how many there were: fewer than
     /// the buffer holds only where the file ends. For headers, where [`read`](Disk::read) would
     /// cost an allocation. Fails as `read` does.
-    fn read_into(
-        &self,
-        file: FileId,
-        position: u64,
-        buffer: &mut [u8],
-    ) -> Result<usize, DiskError>;
+    fn read_into(&self, file: FileId, position: u64, buffer: &mut [u8])
+    -> Result<usize, DiskError>;
 
     /// The file's length in bytes.
     fn len(&self, file: FileId) -> Result<u64, DiskError>;

@@ -8,7 +8,8 @@ mod rope;
 mod time;
 
 pub use ids::{
-    BrokerId, LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicId, TopicName, TopicPartition,
+    BrokerId, EventId, LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicId, TopicName,
+    TopicPartition,
 };
 pub use rope::Rope;
 pub use time::{Time, Timestamp};

@@ -96,9 +96,8 @@ impl Consumer {
 
     /// The assigned partitions, beginning with the one whose turn it is.
     fn in_turn(&self) -> impl Iterator<Item = (&TopicPartition, &Assigned)> {
-        let is_late = |partition: &TopicPartition| {
-            self.turn.as_ref().is_some_and(|turn| partition >= turn)
-        };
+        let is_late =
+            |partition: &TopicPartition| self.turn.as_ref().is_some_and(|turn| partition >= turn);
         let late = self.assigned.iter().filter(move |(partition, _)| is_late(partition));
         let early = self.assigned.iter().filter(move |(partition, _)| !is_late(partition));
         late.chain(early)
@@ -204,7 +203,8 @@ impl Consumer {
         effects: &mut Vec<Effect>,
     ) {
         let partition = partition.clone();
-        effects.push(Effect::Event(ClientEvent::OutOfRange { partition: partition.clone(), offset }));
+        effects
+            .push(Effect::Event(ClientEvent::OutOfRange { partition: partition.clone(), offset }));
         if self.reset_target(Time(0)).is_none() {
             self.error.get_or_insert(Error::OffsetOutOfRange { partition, offset });
         } else if let Some(state) = self.assigned.get_mut(&partition) {

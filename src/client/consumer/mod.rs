@@ -114,17 +114,14 @@ pub struct Consumer {
     error: Option<Error>,
     /// The partition that the next fetch request and the next poll begin with.
     turn: Option<TopicPartition>,
+    /// When it last did what could be done.
+    ran_at: Time,
     closed: bool,
 }
 
 impl Consumer {
     /// A consumer without partitions.
-    pub fn new(
-        id: ClientId,
-        config: ConsumerConfig,
-        bootstrap: Vec<BrokerId>,
-        seed: u64,
-    ) -> Self {
+    pub fn new(id: ClientId, config: ConsumerConfig, bootstrap: Vec<BrokerId>, seed: u64) -> Self {
         let reconnect = Backoff {
             initial_ms: config.reconnect_backoff_ms,
             max_ms: config.reconnect_backoff_max_ms,
@@ -142,14 +139,10 @@ impl Consumer {
             lookups: BTreeMap::new(),
             error: None,
             turn: None,
+            ran_at: Time(0),
             closed: false,
             config,
         }
-    }
-
-    /// The client id that the consumer was configured with.
-    pub fn client_id(&self) -> &str {
-        &self.config.client_id
     }
 
     /// Replaces the assignment. Partitions that stay keep their position.
@@ -320,14 +313,23 @@ impl Consumer {
         Progress::DONE
     }
 
+    /// The state of each assigned partition, for a reader.
+    pub fn describe(&self) -> Vec<(String, String)> {
+        let line = |(partition, state): (&TopicPartition, &Assigned)| {
+            let position = match state.position {
+                Position::At(offset) => format!("at {offset}"),
+                Position::Unknown(_) | Position::Reset => "position not known".to_owned(),
+            };
+            let paused = if state.paused { ", paused" } else { "" };
+            (partition.to_string(), format!("{position}{paused}"))
+        };
+        self.assigned.iter().map(line).collect()
+    }
+
     pub fn abandon(&mut self, op: OpId) {
         self.poll.take_if(|poll| poll.op == op);
         self.positions.retain(|wait| wait.op != op);
         self.lookups.remove(&op);
-    }
-
-    pub fn is_closed(&self) -> bool {
-        self.closed
     }
 
     pub fn on_response(
@@ -406,6 +408,7 @@ impl Consumer {
 
     /// Does whatever can be done now.
     fn run(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.ran_at = now;
         if self.closed || !self.is_active() {
             return;
         }
@@ -475,18 +478,21 @@ impl Consumer {
 
     pub fn next_deadline(&self) -> Option<Time> {
         let in_flight = self.network.next_deadline();
+        let free = self.network.free_at(self.metadata.brokers());
         if self.closed || !self.is_active() {
             return in_flight;
         }
         let backoffs = self.assigned.values().map(|state| state.not_before);
-        let backoffs = backoffs.filter(|&due| due > Time(0));
-        let brokers = self.metadata.brokers().filter_map(|b| self.network.blocked_until(Time(0), b));
+        // What was waited for and has come cannot be waited for again.
+        let backoffs = backoffs.filter(|&due| due > self.ran_at);
+        let blocked = |broker| self.network.blocked_until(self.ran_at, broker);
+        let brokers = self.metadata.brokers().filter_map(blocked);
         let calls = self.positions.iter().map(|wait| wait.deadline);
-        let lookups = self.lookups.values().map(Lookup::next_deadline);
+        let lookups = self.lookups.values().map(|lookup| lookup.next_deadline(self.ran_at));
         let poll = self.poll.as_ref().map(|poll| poll.deadline);
         in_flight
             .into_iter()
-            .chain(self.metadata.next_deadline())
+            .chain(self.metadata.next_deadline().map(|due| due.max(free)))
             .chain(backoffs)
             .chain(brokers)
             .chain(calls)

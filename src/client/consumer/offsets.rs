@@ -25,8 +25,8 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    pub fn next_deadline(&self) -> Time {
-        if self.unasked.is_empty() || self.not_before == Time(0) {
+    pub fn next_deadline(&self, ran_at: Time) -> Time {
+        if self.unasked.is_empty() || self.not_before <= ran_at {
             self.deadline
         } else {
             self.deadline.min(self.not_before)

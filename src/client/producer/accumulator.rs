@@ -7,9 +7,9 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::client::{BatchId, ClientEvent, ClientId, Effect, SealReason};
 use crate::client::partitioner::Partitioner;
 use crate::client::record::{Payload, Record};
+use crate::client::{BatchId, ClientEvent, ClientId, Effect, SealReason};
 use crate::record::{BatchBuilder, BatchOptions, RecordBatch, batch_size_bound};
 use crate::types::{Time, Timestamp, TopicName, TopicPartition};
 
@@ -320,6 +320,15 @@ impl Accumulator {
     /// The number that the next batch will have.
     pub fn next_number(&self) -> u64 {
         self.next_number
+    }
+
+    /// How many records an outstanding batch has: an open one may get more, a sealed one not.
+    pub fn batch_records(&self, number: u64) -> Option<u32> {
+        self.outstanding.get(&number)?;
+        let open =
+            self.topics.iter().flat_map(|topic| &topic.queues).filter_map(|q| q.open.as_ref());
+        let open = open.filter(|open| open.number == number);
+        Some(open.map(|open| open.builder.record_count() as u32).next().unwrap_or(u32::MAX))
     }
 
     /// Whether the fate of every batch below a number is known.

@@ -30,7 +30,7 @@ use crate::random::Random;
 use crate::record::batch_size_bound;
 use crate::types::{BrokerId, Time, Timestamp, TopicName, TopicPartition};
 
-use accumulator::{HeaderRefs, headers, Accumulator, Appended, PartitionQueue, SealedBatch};
+use accumulator::{Accumulator, Appended, HeaderRefs, PartitionQueue, SealedBatch, headers};
 
 /// Where a record was put: its batch, its place in it, and its timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,17 +82,14 @@ pub struct Producer {
     random: Random,
     /// The sender has something to look at.
     wake_sender: bool,
+    /// When the sender last ran.
+    ran_at: Time,
     closed: bool,
 }
 
 impl Producer {
     /// A producer that knows the brokers to ask first.
-    pub fn new(
-        id: ClientId,
-        config: ProducerConfig,
-        bootstrap: Vec<BrokerId>,
-        seed: u64,
-    ) -> Self {
+    pub fn new(id: ClientId, config: ProducerConfig, bootstrap: Vec<BrokerId>, seed: u64) -> Self {
         let reconnect = Backoff {
             initial_ms: config.reconnect_backoff_ms,
             max_ms: config.reconnect_backoff_max_ms,
@@ -109,14 +106,10 @@ impl Producer {
             flushes: Vec::new(),
             random: random("partitions and retries"),
             wake_sender: false,
+            ran_at: Time(0),
             closed: false,
             config,
         }
-    }
-
-    /// The client id that the producer was configured with.
-    pub fn client_id(&self) -> &str {
-        &self.config.client_id
     }
 
     /// Puts a record into a batch, or waits for metadata or memory to do so.
@@ -141,7 +134,7 @@ impl Producer {
             return Progress::Ready(outcome);
         }
         let topic = TopicName::from(record.topic());
-        self.waiting.push_back(WaitingSend { op, record: record.to_owned(), since: now });
+        self.waiting.push_back(WaitingSend { op, record: record.detach(), since: now });
         self.metadata.want(now, &topic);
         self.wake_sender = true;
         Progress::Pending
@@ -257,6 +250,24 @@ impl Producer {
         self.wait_for_all(op, Some(deadline), true, effects)
     }
 
+    /// Dies: everything that is not settled is given up.
+    pub fn crash(&mut self, effects: &mut Vec<Effect>) {
+        self.closed = true;
+        let sends = self.waiting.drain(..).map(|send| send.op);
+        let flushes = self.flushes.drain(..).map(|flush| flush.op);
+        for op in sends.chain(flushes) {
+            effects.push(Effect::Complete { op, result: Err(Error::Closed) });
+        }
+        self.accumulator.seal_all(super::SealReason::Flush, effects);
+        self.abort_all(effects);
+    }
+
+    /// Its state, for a reader.
+    pub fn describe(&self) -> String {
+        let state = if self.closed { "closed" } else { "open" };
+        format!("{state}, {} B of buffer.memory in use", self.accumulator.used())
+    }
+
     fn wait_for_all(
         &mut self,
         op: OpId,
@@ -274,18 +285,14 @@ impl Producer {
         Progress::Pending
     }
 
-    /// The number of partitions of a topic, once it is known.
-    pub fn partition_count(&self, topic: &str) -> Option<usize> {
-        self.metadata.partition_count(topic)
+    /// How many records of a batch there are, if its fate is open.
+    pub fn batch_records(&self, number: u64) -> Option<u32> {
+        self.accumulator.batch_records(number)
     }
 
     pub fn abandon(&mut self, op: OpId) {
         self.waiting.retain(|send| send.op != op);
         self.flushes.retain(|flush| flush.op != op);
-    }
-
-    pub fn is_closed(&self) -> bool {
-        self.closed
     }
 
     pub fn on_response(
@@ -331,10 +338,5 @@ impl Producer {
     /// The partition that a slot of the accumulator stands for.
     fn name_of(&self, (topic, partition): (usize, i32)) -> TopicPartition {
         TopicPartition { topic: self.accumulator.topics[topic].name.clone(), partition }
-    }
-
-    /// Whether the user's own partitioner chooses.
-    pub fn asks_user(&self) -> bool {
-        self.config.partitioner == PartitionerKind::Custom
     }
 }

@@ -21,6 +21,7 @@ use crate::types::{BrokerId, Offset, Time, Timestamp};
 impl Producer {
     pub(super) fn run(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.wake_sender = false;
+        self.ran_at = now;
         while let Some(broker) = self.network.timed_out(now) {
             effects.push(Effect::Event(ClientEvent::RequestTimedOut { broker }));
             effects.push(Effect::Disconnect { broker });
@@ -66,14 +67,12 @@ impl Producer {
         let (leader, _) = self.metadata.leader(&self.name_of(slot))?;
         let blocked = self.network.blocked_until(Time(0), leader);
         let due = front.not_before.max(blocked.unwrap_or(Time(0)));
-        (due > Time(0)).then_some(due)
+        (due > self.ran_at).then_some(due)
     }
 
     fn metadata_deadline(&self) -> Option<Time> {
         let due = self.metadata.next_deadline()?;
-        let blocked = |broker| self.network.blocked_until(Time(0), broker).unwrap_or(Time(0));
-        let free = self.metadata.brokers().map(blocked).min()?;
-        Some(due.max(free))
+        Some(due.max(self.network.free_at(self.metadata.brokers())))
     }
 
     fn ask_for_metadata(&mut self, now: Time, effects: &mut Vec<Effect>) {
@@ -382,7 +381,7 @@ impl Producer {
     }
 
     /// Gives up everything: the time that `close` was given is over.
-    fn abort_all(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn abort_all(&mut self, effects: &mut Vec<Effect>) {
         let mut doomed = self.accumulator.take_expired(Time::NEVER);
         for sent in self.network.contexts_mut() {
             if let Sent::Produce(batches) = sent {

@@ -1,0 +1,102 @@
+//! Setting up a cluster.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Cluster;
+use super::driver::{Driver, Shared};
+use crate::error::Error;
+use crate::sim::trace::DEFAULT_TRACE_LIMIT;
+use crate::sim::{Journal, Latency, RandomFaults, Setup, Trace, World};
+
+/// Sets up a cluster.
+#[derive(Clone, Debug)]
+pub struct ClusterBuilder {
+    setup: Setup,
+    trace: bool,
+    journal: bool,
+    real_time: bool,
+}
+
+impl ClusterBuilder {
+    pub(super) fn new() -> Self {
+        let latency = Latency { min_micros: 500, max_micros: 500 };
+        let faults = RandomFaults::default();
+        ClusterBuilder {
+            setup: Setup { seed: 0, latency, configs: BTreeMap::new(), faults },
+            trace: true,
+            journal: false,
+            real_time: false,
+        }
+    }
+
+    /// The seed of everything that is drawn at random; 0 by default.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.setup.seed = seed;
+        self
+    }
+
+    /// How long a message is under way: drawn evenly from a range. 500 µs by default.
+    #[must_use]
+    pub fn latency(mut self, min: Duration, max: Duration) -> Self {
+        let (min_micros, max_micros) = (min.as_micros() as u64, max.as_micros() as u64);
+        self.setup.latency = Latency { min_micros, max_micros };
+        self
+    }
+
+    /// How often messages meet a fault, drawn from the seed; never by default.
+    #[must_use]
+    pub fn faults(mut self, rates: RandomFaults) -> Self {
+        self.setup.faults = rates;
+        self
+    }
+
+    /// A broker config by Kafka's name.
+    #[must_use]
+    pub fn config(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.setup.configs.insert(name.into(), value.into());
+        self
+    }
+
+    /// Whether the trace is kept; it is by default.
+    #[must_use]
+    pub fn trace(mut self, on: bool) -> Self {
+        self.trace = on;
+        self
+    }
+
+    /// Whether every input is kept, for `replay` and `step_back`; not by default.
+    #[must_use]
+    pub fn journal(mut self, on: bool) -> Self {
+        self.journal = on;
+        self
+    }
+
+    /// Runs on the wall clock, so that handles can be used from many threads and waiting takes the
+    /// time that it takes. The default is virtual time.
+    #[must_use]
+    pub fn real_time(mut self) -> Self {
+        self.real_time = true;
+        self
+    }
+
+    /// Starts the cluster.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a broker config that cannot be, [`Error::InvalidArgument`] for rates
+    /// of faults that exceed 1000 permille together.
+    pub fn build(self) -> Result<Cluster, Error> {
+        let RandomFaults { lose_permille, reset_permille, delay_permille, .. } = self.setup.faults;
+        let rates = u64::from(lose_permille) + u64::from(reset_permille);
+        if rates + u64::from(delay_permille) > 1000 {
+            let why = "the rates of faults exceed 1000 permille together".to_owned();
+            return Err(Error::InvalidArgument(why));
+        }
+        let world = World::new(&self.setup)?;
+        let trace = Trace::new(self.trace, DEFAULT_TRACE_LIMIT);
+        let journal = self.journal.then(|| Journal::new(self.setup));
+        let driver = Driver::new(world, trace, journal, self.real_time);
+        Ok(Cluster { shared: Shared::new(driver) })
+    }
+}

@@ -1,0 +1,514 @@
+//! The driver: the lock around the world, its clock, and what lies outside the world.
+//!
+//! On the *virtual* clock time moves only when someone waits or asks for it; one thread drives at a
+//! time, another one that comes meanwhile gets [`Error::ConcurrentDrive`]. On the *real* clock each
+//! entry first applies every event that is due by now, each at its own due time; who waits sleeps
+//! until the next deadline, or until another entry has changed something.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::producer::Deliveries;
+use crate::client::{ClientId, OpId, Outcome, Progress};
+use crate::error::Error;
+use crate::sim::{
+    Call, Checkpoints, ClientConfig, Input, Journal, JournalPosition, Output, Trace, TracePosition,
+    View, World,
+};
+use crate::types::{EventId, Time};
+
+/// A client, and which of those that had its number in the course of restores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Handle {
+    pub id: ClientId,
+    pub birth: u64,
+}
+
+/// What the handles of a cluster share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    driver: Mutex<Driver>,
+    changed: Condvar,
+    real_time: bool,
+}
+
+/// The world with what lies outside it.
+#[derive(Debug)]
+pub(super) struct Driver {
+    pub world: World,
+    pub trace: Trace,
+    pub deliveries: Deliveries,
+    pub journal: Option<Journal>,
+    checkpoints: Checkpoints<State>,
+    clock: Clock,
+    /// The birth of each client, by its number.
+    births: Vec<u64>,
+    next_birth: u64,
+    /// How many restores there have been.
+    timeline: u64,
+    invariants: Vec<Invariant>,
+    broken: Option<Error>,
+    /// How many events have been applied, restores put aside.
+    events: u64,
+    waiting: usize,
+    wakers: BTreeMap<OpId, Waker>,
+    timer_runs: bool,
+}
+
+/// The state of a cluster at one moment: what a snapshot holds.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub world: World,
+    trace: TracePosition,
+    births: Vec<u64>,
+    journal: JournalPosition,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Clock {
+    Virtual,
+    /// The world's time at an instant of the machine's clock.
+    Real {
+        at: Instant,
+        time: Time,
+    },
+}
+
+type Check = Box<dyn FnMut(View<'_>) -> Result<(), String> + Send>;
+
+struct Invariant {
+    name: String,
+    check: Check,
+    held: bool,
+}
+
+impl fmt::Debug for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invariant").field("name", &self.name).field("held", &self.held).finish()
+    }
+}
+
+impl Clock {
+    fn real() -> Clock {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let time = Time(0).after(since_epoch.unwrap_or_default());
+        Clock::Real { at: Instant::now(), time }
+    }
+}
+
+impl Driver {
+    pub fn new(world: World, trace: Trace, journal: Option<Journal>, real_time: bool) -> Self {
+        Driver {
+            world,
+            trace,
+            deliveries: Deliveries::default(),
+            journal,
+            checkpoints: Checkpoints::default(),
+            clock: if real_time { Clock::real() } else { Clock::Virtual },
+            births: Vec::new(),
+            next_birth: 0,
+            timeline: 0,
+            invariants: Vec::new(),
+            broken: None,
+            events: 0,
+            waiting: 0,
+            wakers: BTreeMap::new(),
+            timer_runs: false,
+        }
+    }
+
+    /// A copy that goes its own way, on the same kind of clock and without the waiting calls.
+    pub fn fork(&self) -> Driver {
+        let mut fork = Driver::new(self.world.clone(), self.trace.clone(), None, false);
+        fork.journal = self.journal.clone();
+        fork.births.clone_from(&self.births);
+        fork.next_birth = self.next_birth;
+        if let Clock::Real { .. } = self.clock {
+            fork.clock = Clock::Real { at: Instant::now(), time: self.now() };
+        }
+        fork
+    }
+
+    pub fn now(&self) -> Time {
+        match self.clock {
+            Clock::Virtual => self.world.now(),
+            Clock::Real { at, time } => time.after(at.elapsed()).max(self.world.now()),
+        }
+    }
+
+    pub fn is_real(&self) -> bool {
+        matches!(self.clock, Clock::Real { .. })
+    }
+
+    /// Whatever reaches the world goes through here.
+    pub fn apply(&mut self, input: Input<'_>) -> Output {
+        let now = if matches!(input, Input::Step) { self.world.now() } else { self.now() };
+        if let Some(journal) = &mut self.journal {
+            if self.checkpoints.is_due() {
+                let position = journal.position();
+                let state = self.state();
+                self.checkpoints.add(position, state);
+            }
+            if let Some(journal) = &mut self.journal {
+                journal.record(now, &input);
+            }
+        }
+        let output = self.world.apply(now, input, &mut self.trace);
+        if self.world.has_reports() {
+            for report in self.world.take_reports() {
+                self.deliveries.report(report);
+            }
+        }
+        if !self.invariants.is_empty() {
+            self.check_invariants();
+        }
+        output
+    }
+
+    fn check_invariants(&mut self) {
+        let event = self.trace.last();
+        for invariant in &mut self.invariants {
+            let held = std::mem::replace(&mut invariant.held, true);
+            if let Err(why) = (invariant.check)(View::new(&self.world)) {
+                invariant.held = false;
+                if held && self.broken.is_none() {
+                    let name = invariant.name.clone();
+                    self.broken = Some(Error::InvariantBroken { name, why, event });
+                }
+            }
+        }
+    }
+
+    pub fn add_invariant(&mut self, name: String, check: Check) -> Result<(), Error> {
+        self.invariants.push(Invariant { name, check, held: true });
+        self.check_invariants();
+        self.broken.take().map_or(Ok(()), Err)
+    }
+
+    /// Applies the next event.
+    pub fn step(&mut self) -> Option<EventId> {
+        self.event(Input::Step)
+    }
+
+    pub fn event(&mut self, input: Input<'_>) -> Option<EventId> {
+        match self.apply(input) {
+            Output::Stepped(Some(event)) => {
+                self.events += 1;
+                Some(event)
+            }
+            _ => None,
+        }
+    }
+
+    /// Applies the events that are due by `limit`, until one of them breaks an invariant; says
+    /// whether there was any.
+    pub fn catch_up(&mut self, limit: Time) -> bool {
+        let before = self.events;
+        while self.broken.is_none() && self.world.next_due().is_some_and(|due| due <= limit) {
+            if self.step().is_none() {
+                break;
+            }
+        }
+        self.events > before
+    }
+
+    /// Lets time pass. On the real clock it is the clock's lead over the wall that grows.
+    pub fn advance(&mut self, by: Duration) -> Result<(), Error> {
+        let target = self.now().after(by);
+        if let Clock::Real { time, .. } = &mut self.clock {
+            *time = time.after(by);
+        }
+        self.catch_up(target);
+        self.take_broken()?;
+        if !self.is_real() {
+            self.world_tick(target);
+        }
+        Ok(())
+    }
+
+    fn world_tick(&mut self, target: Time) {
+        if let Some(journal) = &mut self.journal {
+            journal.record(target, &Input::Tick);
+        }
+        self.world.apply(target, Input::Tick, &mut self.trace);
+    }
+
+    pub fn take_broken(&mut self) -> Result<(), Error> {
+        self.broken.take().map_or(Ok(()), Err)
+    }
+
+    pub fn create(&mut self, config: ClientConfig) -> Handle {
+        match self.apply(Input::Create(config)) {
+            Output::Created(id) => {
+                let birth = self.next_birth;
+                self.next_birth += 1;
+                self.births.push(birth);
+                Handle { id, birth }
+            }
+            output => unreachable!("a new client has an id, not {output:?}"),
+        }
+    }
+
+    /// Fails when the client of a handle has not been made yet in this world.
+    pub fn check(&self, handle: Handle) -> Result<(), Error> {
+        match self.births.get(handle.id.0 as usize) {
+            Some(&birth) if birth == handle.birth => Ok(()),
+            _ => Err(Error::Rewound),
+        }
+    }
+
+    /// Makes a call without waiting for what comes of it.
+    pub fn begin(&mut self, handle: Handle, call: Call<'_>) -> Result<(OpId, Progress), Error> {
+        self.check(handle)?;
+        match self.apply(Input::Call(handle.id, call)) {
+            Output::Called(op, progress) => Ok((op, progress)),
+            output => unreachable!("a call is answered as a call, not with {output:?}"),
+        }
+    }
+
+    pub fn state(&self) -> State {
+        State {
+            world: self.world.clone(),
+            trace: self.trace.position(),
+            births: self.births.clone(),
+            journal: self.journal.as_ref().map(Journal::position).unwrap_or_default(),
+        }
+    }
+
+    /// Puts the world back to an earlier state. Calls that wait end with [`Error::Rewound`], as do
+    /// the deliveries of records that have not been sent yet then.
+    pub fn restore(&mut self, state: &State) {
+        self.world = state.world.clone();
+        self.trace.rewind(&state.trace);
+        self.births.clone_from(&state.births);
+        if let Some(journal) = &mut self.journal {
+            journal.truncate(state.journal);
+            self.checkpoints.nearest(state.journal);
+        }
+        self.timeline += 1;
+        self.broken = None;
+        for invariant in &mut self.invariants {
+            invariant.held = true;
+        }
+        let world = &self.world;
+        self.deliveries.rewind(|batch| world.batch_records(batch));
+        if let Clock::Real { .. } = self.clock {
+            self.clock = Clock::Real { at: Instant::now(), time: self.world.now() };
+        }
+        for (_, waker) in std::mem::take(&mut self.wakers) {
+            waker.wake();
+        }
+    }
+
+    /// Back to the moment before the last event, by the nearest checkpoint and the journal.
+    pub fn step_back(&mut self) -> Result<(), Error> {
+        let Some(journal) = self.journal.clone() else {
+            let why = "step_back needs a journal: build the cluster with .journal(true)";
+            return Err(Error::InvalidArgument(why.to_owned()));
+        };
+        let Some(target) = journal.before_last_event() else {
+            return Err(Error::InvalidArgument("no event has happened yet".to_owned()));
+        };
+        let Some((from, mut state)) = self.checkpoints.nearest(target).cloned() else {
+            unreachable!("the first input of a journal has a checkpoint before it");
+        };
+        let births = self.births.clone();
+        self.restore(&state);
+        journal.apply(from, target, &mut self.world, &mut self.trace);
+        state = self.state();
+        // Clients that were made between the checkpoint and the target are the same ones.
+        state.births = births[..self.world.client_count().min(births.len())].to_vec();
+        state.journal = target;
+        if let Some(kept) = &mut self.journal {
+            *kept = journal;
+        }
+        self.restore(&state);
+        Ok(())
+    }
+
+    pub fn wake_on(&mut self, op: OpId, waker: Waker) {
+        self.wakers.insert(op, waker);
+    }
+
+    pub fn timeline(&self) -> u64 {
+        self.timeline
+    }
+
+    pub fn abandon(&mut self, handle: Handle, op: OpId) {
+        self.wakers.remove(&op);
+        if self.check(handle).is_ok() {
+            self.apply(Input::Abandon(handle.id, op));
+        }
+    }
+}
+
+/// Exclusive use of the driver. When it ends, those who sleep are told of what changed.
+pub(super) struct Entry<'a> {
+    guard: MutexGuard<'a, Driver>,
+    shared: &'a Shared,
+    before: (Option<Time>, u64),
+}
+
+impl Deref for Entry<'_> {
+    type Target = Driver;
+    fn deref(&self) -> &Driver {
+        &self.guard
+    }
+}
+
+impl DerefMut for Entry<'_> {
+    fn deref_mut(&mut self) -> &mut Driver {
+        &mut self.guard
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
+
+impl Entry<'_> {
+    fn tell(&mut self) {
+        let driver = &mut *self.guard;
+        let sleepers = driver.waiting > 0 || !driver.wakers.is_empty();
+        if !sleepers || (driver.world.next_due(), driver.events) == self.before {
+            return;
+        }
+        let done: Vec<OpId> =
+            driver.wakers.keys().copied().filter(|&op| driver.world.has_result(op)).collect();
+        for op in done {
+            if let Some(waker) = driver.wakers.remove(&op) {
+                waker.wake();
+            }
+        }
+        if driver.waiting > 0 {
+            self.shared.changed.notify_all();
+        }
+    }
+
+    /// Drives until `done` has an answer: by events on the virtual clock, by waiting on the real
+    /// one.
+    pub fn drive<T>(
+        &mut self,
+        what: &str,
+        mut done: impl FnMut(&mut Driver) -> Option<T>,
+    ) -> Result<T, Error> {
+        let timeline = self.timeline;
+        loop {
+            if let Some(answer) = done(self) {
+                return Ok(answer);
+            }
+            self.take_broken()?;
+            if self.timeline != timeline {
+                return Err(Error::Rewound);
+            }
+            if self.is_real() {
+                self.sleep();
+            } else if self.step().is_none() {
+                return Err(Error::Stalled { what: what.to_owned() });
+            }
+        }
+    }
+
+    /// Applies what is due, or sleeps until something is.
+    pub(super) fn sleep(&mut self) {
+        let now = self.now();
+        if self.catch_up(now) {
+            return;
+        }
+        self.tell();
+        let longest = Duration::from_millis(100);
+        let next = self.world.next_due().map_or(longest, |due| due.since(now).min(longest));
+        self.guard.waiting += 1;
+        self.shared.changed.wait_for(&mut self.guard, next);
+        self.guard.waiting -= 1;
+        self.before = (self.world.next_due(), self.events);
+    }
+}
+
+impl Shared {
+    pub fn new(driver: Driver) -> Arc<Shared> {
+        let real_time = driver.is_real();
+        Arc::new(Shared { driver: Mutex::new(driver), changed: Condvar::new(), real_time })
+    }
+
+    /// Exclusive use for a call: fails at once when another thread drives the virtual clock.
+    pub fn enter(&self) -> Result<Entry<'_>, Error> {
+        let guard = if self.real_time {
+            self.driver.lock()
+        } else {
+            self.driver.try_lock().ok_or(Error::ConcurrentDrive)?
+        };
+        Ok(self.entry(guard))
+    }
+
+    fn entry<'a>(&'a self, guard: MutexGuard<'a, Driver>) -> Entry<'a> {
+        let before = (guard.world.next_due(), guard.events);
+        let mut entry = Entry { guard, shared: self, before };
+        if entry.is_real() {
+            let now = entry.now();
+            entry.catch_up(now);
+        }
+        entry
+    }
+
+    /// Whether it runs on the wall clock.
+    pub fn is_real(&self) -> bool {
+        self.real_time
+    }
+
+    /// Exclusive use for a look or a copy, waiting for whoever drives.
+    pub fn look(&self) -> Entry<'_> {
+        self.entry(self.driver.lock())
+    }
+
+    /// Makes a call and drives until it is done.
+    pub fn call(&self, handle: Handle, call: Call<'_>, what: &str) -> Result<Outcome, Error> {
+        let mut driver = self.enter()?;
+        let (op, progress) = driver.begin(handle, call)?;
+        driver.take_broken()?;
+        match progress {
+            Progress::Ready(result) => result,
+            Progress::Pending => self.finish(&mut driver, handle, op, what),
+        }
+    }
+
+    pub fn finish(
+        &self,
+        driver: &mut Entry<'_>,
+        handle: Handle,
+        op: OpId,
+        what: &str,
+    ) -> Result<Outcome, Error> {
+        match driver.drive(what, |driver| driver.world.take_result(op)) {
+            Ok(result) => result,
+            Err(error) => {
+                if error != Error::Rewound {
+                    driver.abandon(handle, op);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Starts the thread that futures on the real clock are woken by, if it does not run yet. It
+    /// ends soon after the last handle is gone.
+    pub fn start_timer(self: &Arc<Self>, driver: &mut Driver) {
+        if std::mem::replace(&mut driver.timer_runs, true) {
+            return;
+        }
+        let weak = Arc::downgrade(self);
+        std::thread::spawn(move || {
+            while let Some(shared) = weak.upgrade() {
+                shared.look().sleep();
+            }
+        });
+    }
+}

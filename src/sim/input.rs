@@ -1,0 +1,157 @@
+//! What comes into the world, and what comes out.
+
+use std::time::Duration;
+
+use super::fault::Fault;
+use crate::api::Request;
+use crate::client::consumer::SeekTo;
+use crate::client::record::Record;
+use crate::client::{ClientId, OpId, Progress};
+use crate::config::{AdminConfig, ConsumerConfig, ProducerConfig};
+use crate::types::{BrokerId, EventId, Time, Timestamp, TopicPartition};
+
+/// Events are ordered by time, then by the order in which they were queued.
+pub type EventKey = (Time, u64);
+
+/// A broker or a client: what can crash and pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Node {
+    /// A broker.
+    Broker(BrokerId),
+    /// A client.
+    Client(ClientId),
+}
+
+impl From<BrokerId> for Node {
+    fn from(id: BrokerId) -> Self {
+        Node::Broker(id)
+    }
+}
+
+impl From<ClientId> for Node {
+    fn from(id: ClientId) -> Self {
+        Node::Client(id)
+    }
+}
+
+/// What the world is told from outside. Nothing else changes it.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// Make a client.
+    Create(ClientConfig),
+    /// A call of a client.
+    Call(ClientId, Call<'a>),
+    /// Nobody waits for a call any more.
+    Abandon(ClientId, OpId),
+    /// Apply the next event, jumping to its time.
+    Step,
+    /// Apply this event next, whatever else is due before it.
+    Deliver(EventKey),
+    /// Only the time passes.
+    Tick,
+    /// Something is to go wrong.
+    Inject(Fault),
+    /// A broker or a client dies.
+    Crash(Node),
+    /// A broker comes back.
+    Restart(BrokerId),
+    /// A broker or a client does nothing for a while.
+    Pause(Node, Duration),
+}
+
+/// Which client to make.
+#[derive(Clone, Debug)]
+pub enum ClientConfig {
+    Producer(ProducerConfig),
+    Consumer(ConsumerConfig),
+    Admin(AdminConfig),
+}
+
+/// A call of a client.
+#[derive(Clone, Debug)]
+pub enum Call<'a> {
+    Send(&'a Record<'a>),
+    /// The same, for a journal.
+    SendOwned(Box<Record<'static>>),
+    Flush,
+    CloseProducer(Time),
+    Assign(Vec<TopicPartition>),
+    Poll(Time),
+    Seek(TopicPartition, SeekTo),
+    SetPaused(Vec<TopicPartition>, bool),
+    Position(TopicPartition),
+    Lag(TopicPartition),
+    LookUp(Vec<(TopicPartition, Timestamp)>),
+    Admin(Request),
+    Close,
+}
+
+/// What came of an input.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Nothing to say.
+    Done,
+    /// The new client.
+    Created(ClientId),
+    /// The call's answer, or the number under which it will come.
+    Called(OpId, Progress),
+    /// The event that was applied; `None` when there was none.
+    Stepped(Option<EventId>),
+    /// There is no such broker or client; nothing has changed.
+    NoSuchNode(Node),
+}
+
+impl Input<'_> {
+    /// The same input, independent of the caller's memory.
+    pub fn detach(&self) -> Input<'static> {
+        match self {
+            Input::Create(config) => Input::Create(config.clone()),
+            Input::Call(client, call) => Input::Call(*client, call.detach()),
+            Input::Abandon(client, op) => Input::Abandon(*client, *op),
+            Input::Step => Input::Step,
+            Input::Deliver(key) => Input::Deliver(*key),
+            Input::Tick => Input::Tick,
+            Input::Inject(fault) => Input::Inject(fault.clone()),
+            Input::Crash(node) => Input::Crash(*node),
+            Input::Restart(broker) => Input::Restart(*broker),
+            Input::Pause(node, duration) => Input::Pause(*node, *duration),
+        }
+    }
+}
+
+impl Call<'_> {
+    fn detach(&self) -> Call<'static> {
+        match self {
+            Call::Send(record) => Call::SendOwned(Box::new(record.detach())),
+            Call::SendOwned(record) => Call::SendOwned(record.clone()),
+            Call::Flush => Call::Flush,
+            Call::CloseProducer(deadline) => Call::CloseProducer(*deadline),
+            Call::Assign(partitions) => Call::Assign(partitions.clone()),
+            Call::Poll(deadline) => Call::Poll(*deadline),
+            Call::Seek(partition, to) => Call::Seek(partition.clone(), *to),
+            Call::SetPaused(partitions, paused) => Call::SetPaused(partitions.clone(), *paused),
+            Call::Position(partition) => Call::Position(partition.clone()),
+            Call::Lag(partition) => Call::Lag(partition.clone()),
+            Call::LookUp(wanted) => Call::LookUp(wanted.clone()),
+            Call::Admin(request) => Call::Admin(request.clone()),
+            Call::Close => Call::Close,
+        }
+    }
+
+    /// What the trace calls it; sends are too many to stand there one by one.
+    pub fn name(&self) -> Option<&'static str> {
+        Some(match self {
+            Call::Send(_) | Call::SendOwned(_) | Call::Lag(_) => return None,
+            Call::Flush => "flush",
+            Call::CloseProducer(_) | Call::Close => "close",
+            Call::Assign(_) => "assign",
+            Call::Poll(_) => "poll",
+            Call::Seek(..) => "seek",
+            Call::SetPaused(_, true) => "pause",
+            Call::SetPaused(_, false) => "resume",
+            Call::Position(_) => "position",
+            Call::LookUp(_) => "offsets",
+            Call::Admin(request) => request.api_key().name(),
+        })
+    }
+}

@@ -1,0 +1,337 @@
+//! Messages on their way: connections, latency, and what goes wrong with them.
+
+use std::time::Duration;
+
+use super::fault::FaultKind;
+use super::input::{Node, Output};
+use super::trace::{Actor, Direction, Trace, TraceEvent};
+use super::world::{Connection, Event, Latency, Reset, Route, World};
+use crate::api::{ApiKey, Request, Response};
+use crate::broker::ConnectionId;
+use crate::client::{ClientId, Effect};
+use crate::types::{BrokerId, EventId, Time};
+
+/// A message that is being sent, as the trace shows it.
+struct Message {
+    from: Actor,
+    to: Actor,
+    direction: Direction,
+    api: ApiKey,
+    correlation_id: i32,
+}
+
+impl World {
+    fn draw_latency(&mut self) -> u64 {
+        let Latency { min_micros, max_micros } = self.latency;
+        if max_micros <= min_micros {
+            return min_micros;
+        }
+        min_micros + self.latencies.below(max_micros - min_micros + 1)
+    }
+
+    fn lose(&self, message: &Message, trace: &mut Trace) -> EventId {
+        let Message { from, to, direction, api, correlation_id } = *message;
+        let lost = TraceEvent::Lost { to, direction, api, correlation_id };
+        trace.record(self.now, self.cause, from, lost)
+    }
+
+    fn sent(&self, message: &Message, trace: &mut Trace) -> EventId {
+        let Message { from, to, direction, api, correlation_id } = *message;
+        let sent = TraceEvent::Sent { to, direction, api, correlation_id };
+        trace.record(self.now, self.cause, from, sent)
+    }
+
+    /// Draws what goes wrong with a message, and tells the trace.
+    fn strike(
+        &mut self,
+        client: ClientId,
+        message: &Message,
+        trace: &mut Trace,
+    ) -> Option<FaultKind> {
+        let kind = self.faults.strike(client, message.api, message.direction)?;
+        trace.record(self.now, self.cause, message.from, TraceEvent::Fault(kind));
+        Some(kind)
+    }
+
+    pub(super) fn send_request(
+        &mut self,
+        client: ClientId,
+        broker: BrokerId,
+        correlation_id: i32,
+        request: Request,
+        trace: &mut Trace,
+    ) {
+        let connection = self.connect(client, broker, trace);
+        let route = Route { client, broker, connection };
+        let (from, to, api) = (self.actor(client), Actor::Broker(broker), request.api_key());
+        let message = Message { from, to, direction: Direction::Request, api, correlation_id };
+        let sent = self.sent(&message, trace);
+        let fault = self.strike(client, &message, trace);
+        let outer = self.cause.replace(sent);
+        let mut due = Time(self.now.0 + self.draw_latency());
+        let mut reset = None;
+        match fault {
+            Some(FaultKind::Delay(micros)) => due = Time(due.0.saturating_add(micros)),
+            Some(FaultKind::ResetBefore) => reset = Some(Reset::Before),
+            Some(FaultKind::ResetAfter) => reset = Some(Reset::After),
+            _ => {}
+        }
+        match self.connections.get_mut(&connection) {
+            Some(link) if !link.requests_lost && fault != Some(FaultKind::Lose) => {
+                due = due.max(link.last_request);
+                link.last_request = due;
+                if fault == Some(FaultKind::Duplicate) {
+                    let request = request.clone();
+                    self.schedule(due, Event::Request { route, correlation_id, request, reset });
+                }
+                self.schedule(due, Event::Request { route, correlation_id, request, reset });
+            }
+            link => {
+                if let Some(link) = link {
+                    link.requests_lost = true;
+                }
+                self.lose(&message, trace);
+            }
+        }
+        self.cause = outer;
+    }
+
+    /// The connection of a client to a broker, opened if there is none. To a broker that is down
+    /// it is refused; the client learns so a little later.
+    fn connect(&mut self, client: ClientId, broker: BrokerId, trace: &mut Trace) -> ConnectionId {
+        let actor = self.actor(client);
+        if let Some(member) = self.members.get(&client)
+            && let Some(&open) = member.connections.get(&broker)
+        {
+            return open;
+        }
+        let connection = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        if let Some(member) = self.members.get_mut(&client) {
+            member.connections.insert(broker, connection);
+        }
+        if self.servers.get(&broker).is_none_or(|server| server.crashed) {
+            let due = Time(self.now.0 + self.draw_latency());
+            self.schedule(due, Event::Disconnected { route: Route { client, broker, connection } });
+            return connection;
+        }
+        let link = Connection {
+            client,
+            last_request: self.now,
+            last_response: self.now,
+            requests_lost: false,
+            responses_lost: false,
+        };
+        self.connections.insert(connection, link);
+        let event = TraceEvent::Connected { to: Actor::Broker(broker), connection };
+        trace.record(self.now, self.cause, actor, event);
+        connection
+    }
+
+    /// A client closes its connection: what is in flight on it is lost.
+    pub(super) fn close(&mut self, client: ClientId, broker: BrokerId, trace: &mut Trace) {
+        let actor = self.actor(client);
+        let Some(member) = self.members.get_mut(&client) else { return };
+        let Some(connection) = member.connections.remove(&broker) else { return };
+        self.connections.remove(&connection);
+        if let Some(server) = self.servers.get_mut(&broker) {
+            server.broker.on_disconnect(connection);
+        }
+        self.set_broker_deadline(broker);
+        let event = TraceEvent::Disconnected { from: Actor::Broker(broker), connection };
+        trace.record(self.now, self.cause, actor, event);
+    }
+
+    /// A connection breaks: what is in flight on it is lost, and the client learns of it a little
+    /// later.
+    pub(super) fn reset(&mut self, broker: BrokerId, connection: ConnectionId) {
+        let Some(link) = self.connections.remove(&connection) else { return };
+        if let Some(server) = self.servers.get_mut(&broker) {
+            server.broker.on_disconnect(connection);
+        }
+        let due = Time(self.now.0 + self.draw_latency());
+        let route = Route { client: link.client, broker, connection };
+        self.schedule(due, Event::Disconnected { route });
+        self.set_broker_deadline(broker);
+    }
+
+    pub(super) fn deliver_disconnect(&mut self, route: Route, trace: &mut Trace) -> EventId {
+        let Route { client, broker, connection } = route;
+        let event = TraceEvent::Disconnected { from: Actor::Broker(broker), connection };
+        let id = trace.record(self.now, self.cause, self.actor(client), event);
+        self.cause = Some(id);
+        let Some(member) = self.members.get_mut(&client) else { return id };
+        if member.connections.get(&broker) == Some(&connection) {
+            member.connections.remove(&broker);
+            self.with_client(client, trace, |client, now, effects| {
+                client.on_disconnect(now, broker, effects);
+            });
+        }
+        id
+    }
+
+    pub(super) fn deliver_request(
+        &mut self,
+        route: Route,
+        correlation_id: i32,
+        request: Request,
+        reset: Option<Reset>,
+        trace: &mut Trace,
+    ) -> EventId {
+        let Route { client, broker, connection } = route;
+        let (from, to, api) = (self.actor(client), Actor::Broker(broker), request.api_key());
+        let direction = Direction::Request;
+        let up = self.connections.contains_key(&connection);
+        if !up || reset == Some(Reset::Before) {
+            let message = Message { from, to, direction, api, correlation_id };
+            let lost = self.lose(&message, trace);
+            self.cause = Some(lost);
+            self.reset(broker, connection);
+            return lost;
+        }
+        let delivered = TraceEvent::Delivered { from, direction, api, correlation_id };
+        let id = trace.record(self.now, self.cause, to, delivered);
+        self.cause = Some(id);
+        if let Some(server) = self.servers.get_mut(&broker) {
+            let effects = server.broker.handle(self.now, connection, correlation_id, request);
+            self.carry_out_broker(broker, effects, trace);
+        }
+        if reset == Some(Reset::After) {
+            self.reset(broker, connection);
+        }
+        id
+    }
+
+    pub(super) fn send_response(
+        &mut self,
+        broker: BrokerId,
+        connection: ConnectionId,
+        correlation_id: i32,
+        response: Response,
+        trace: &mut Trace,
+    ) {
+        let Some(link) = self.connections.get(&connection) else { return };
+        let client = link.client;
+        let (from, to, api) = (Actor::Broker(broker), self.actor(client), response.api_key());
+        let message = Message { from, to, direction: Direction::Response, api, correlation_id };
+        let sent = self.sent(&message, trace);
+        let fault = self.strike(client, &message, trace);
+        let outer = self.cause.replace(sent);
+        let mut due = Time(self.now.0 + self.draw_latency());
+        if let Some(FaultKind::Delay(micros)) = fault {
+            due = Time(due.0.saturating_add(micros));
+        }
+        match self.connections.get_mut(&connection) {
+            Some(link) if !link.responses_lost && fault != Some(FaultKind::Lose) => {
+                due = due.max(link.last_response);
+                link.last_response = due;
+                let route = Route { client, broker, connection };
+                self.schedule(due, Event::Response { route, correlation_id, response });
+            }
+            link => {
+                if let Some(link) = link {
+                    link.responses_lost = true;
+                }
+                self.lose(&message, trace);
+            }
+        }
+        self.cause = outer;
+    }
+
+    pub(super) fn deliver_response(
+        &mut self,
+        route: Route,
+        correlation_id: i32,
+        response: Response,
+        trace: &mut Trace,
+    ) -> EventId {
+        let Route { client, broker, connection } = route;
+        let (from, to, api) = (Actor::Broker(broker), self.actor(client), response.api_key());
+        let direction = Direction::Response;
+        if !self.connections.contains_key(&connection) {
+            let message = Message { from, to, direction, api, correlation_id };
+            return self.lose(&message, trace);
+        }
+        let delivered = TraceEvent::Delivered { from, direction, api, correlation_id };
+        let id = trace.record(self.now, self.cause, to, delivered);
+        self.cause = Some(id);
+        self.with_client(client, trace, |client, now, effects| {
+            client.on_response(now, broker, correlation_id, response, effects);
+        });
+        id
+    }
+
+    /// A broker dies: its connections break, the requests that wait on it are forgotten. What it
+    /// wrote stays on its disk.
+    pub(super) fn crash_broker(&mut self, id: BrokerId, trace: &mut Trace) -> Output {
+        let Some(server) = self.servers.get_mut(&id) else {
+            return Output::NoSuchNode(id.into());
+        };
+        if server.crashed {
+            return Output::Done;
+        }
+        server.crashed = true;
+        server.paused_until = None;
+        self.cause = Some(trace.record(self.now, None, Actor::Broker(id), TraceEvent::Crashed));
+        let open: Vec<ConnectionId> = self
+            .members
+            .values()
+            .filter_map(|member| member.connections.get(&id).copied())
+            .collect();
+        for connection in open {
+            self.reset(id, connection);
+        }
+        self.set_broker_deadline(id);
+        Output::Done
+    }
+
+    /// A broker comes back with what is on its disk.
+    pub(super) fn restart(&mut self, id: BrokerId, trace: &mut Trace) -> Output {
+        let Some(server) = self.servers.get_mut(&id) else {
+            return Output::NoSuchNode(id.into());
+        };
+        if server.crashed {
+            server.crashed = false;
+            server.broker.restart();
+            trace.record(self.now, None, Actor::Broker(id), TraceEvent::Restarted);
+        }
+        Output::Done
+    }
+
+    /// A client dies: what it had not sent is gone, its calls fail, its connections break.
+    pub(super) fn crash_client(&mut self, id: ClientId, trace: &mut Trace) -> Output {
+        let actor = self.actor(id);
+        let Some(member) = self.members.get_mut(&id) else {
+            return Output::NoSuchNode(id.into());
+        };
+        self.cause = Some(trace.record(self.now, None, actor, TraceEvent::Crashed));
+        let mut effects = Vec::new();
+        member.client.crash(&mut effects);
+        member.paused_until = None;
+        let brokers: Vec<BrokerId> = member.connections.keys().copied().collect();
+        for broker in brokers {
+            effects.push(Effect::Disconnect { broker });
+        }
+        self.carry_out(id, effects, trace);
+        Output::Done
+    }
+
+    /// A node does nothing for a while; what comes for it waits.
+    pub(super) fn pause(&mut self, node: Node, duration: Duration, trace: &mut Trace) -> Output {
+        let until = self.now.after(duration);
+        let (actor, paused) = match node {
+            Node::Broker(id) => {
+                let server = self.servers.get_mut(&id);
+                (Actor::Broker(id), server.map(|server| &mut server.paused_until))
+            }
+            Node::Client(id) => {
+                let actor = self.actor(id);
+                (actor, self.members.get_mut(&id).map(|member| &mut member.paused_until))
+            }
+        };
+        let Some(paused) = paused else { return Output::NoSuchNode(node) };
+        *paused = Some(until);
+        trace.record(self.now, None, actor, TraceEvent::Paused { until });
+        Output::Done
+    }
+}

@@ -1,0 +1,40 @@
+//! What several tests begin with.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use kafkarium::{Cluster, ClusterBuilder, Consumer, Producer, Record, TopicSpec};
+
+pub const NONE: [(&str, &str); 0] = [];
+pub const SECOND: Duration = Duration::from_secs(1);
+
+pub fn with_topic(builder: ClusterBuilder, partitions: i32) -> Cluster {
+    let cluster = builder.build().unwrap();
+    cluster.admin().create_topic("orders", TopicSpec::partitions(partitions)).unwrap();
+    cluster
+}
+
+pub fn reader(cluster: &Cluster, partitions: i32) -> Consumer {
+    let mut consumer = cluster.consumer([("auto.offset.reset", "earliest")]).unwrap();
+    consumer.assign((0..partitions).map(|p| ("orders", p))).unwrap();
+    consumer
+}
+
+pub fn send(producer: &Producer, values: &[&str]) {
+    for value in values {
+        producer.send(Record::to("orders").value(*value)).unwrap();
+    }
+}
+
+/// Everything that can be read, as text.
+pub fn read_all(consumer: &mut Consumer) -> Vec<String> {
+    let mut values = Vec::new();
+    loop {
+        let records = consumer.poll(SECOND).unwrap();
+        if records.is_empty() {
+            return values;
+        }
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        values.extend(records.iter().map(|record| record.value().map_or_else(String::new, text)));
+    }
+}
