@@ -171,6 +171,10 @@ impl Partition {
         batch: RecordBatch,
     ) -> Result<Appended, Refusal> {
         batch.validate_from_producer().map_err(|error| (error.code(), Some(error.to_string())))?;
+        if self.config.compact && batch.records().flatten().any(|record| record.key.is_none()) {
+            let why = "a compacted topic takes no record without a key".to_owned();
+            return Err((ErrorCode::InvalidRecord, Some(why)));
+        }
         let batch = match self.config.message_timestamp_type {
             TimestampType::CreateTime => {
                 self.check_timestamps(now.timestamp(), &batch)?;

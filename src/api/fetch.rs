@@ -1,17 +1,8 @@
 //! Fetch (1): read batches from several partitions, or wait until there are enough.
 
+pub use crate::config::IsolationLevel;
 use crate::error::ErrorCode;
 use crate::types::{LeaderEpoch, Offset, Rope, TopicPartition};
-
-/// Whether records of transactions that are not committed are returned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum IsolationLevel {
-    /// Everything below the high watermark.
-    #[default]
-    ReadUncommitted,
-    /// Everything below the last stable offset.
-    ReadCommitted,
-}
 
 /// Where to read, how much, and how long to wait for it.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use crate::api::{
 };
 use crate::config::{
     ConfigEntry, describe_broker, describe_topic, is_list, validate_broker_override,
-    validate_topic_override,
+    validate_topic_override, validate_topic_overrides,
 };
 use crate::error::ErrorCode;
 use crate::types::TopicName;
@@ -120,6 +120,19 @@ impl Broker {
                 },
                 ConfigResourceType::Broker => MetadataRecord::BrokerConfig { name, value },
             });
+        }
+        if resource.resource_type == ConfigResourceType::Topic {
+            let mut together = self.image.topic_configs(&resource.resource_name).clone();
+            for record in &records {
+                if let MetadataRecord::TopicConfig { name, value, .. } = record {
+                    match value {
+                        Some(value) => together.insert(name.clone(), value.clone()),
+                        None => together.remove(name),
+                    };
+                }
+            }
+            validate_topic_overrides(&together)
+                .map_err(|error| (error.code(), error.to_string()))?;
         }
         Ok(records)
     }

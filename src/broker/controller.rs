@@ -11,7 +11,7 @@ use crate::api::{
     CreatePartitionsTopic, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
     DeleteTopicsResponse, TopicRef, TopicResult,
 };
-use crate::config::{BrokerConfig, validate_topic_override};
+use crate::config::{BrokerConfig, validate_topic_override, validate_topic_overrides};
 use crate::error::ErrorCode;
 use crate::random::Random;
 use crate::topic;
@@ -122,6 +122,9 @@ impl ControllerContext<'_> {
             validate_topic_override(config, value)
                 .map_err(|error| (ErrorCode::InvalidConfig, error.to_string()))?;
         }
+        let given = topic.configs.iter().filter_map(|(k, v)| Some((k.clone(), v.clone()?)));
+        validate_topic_overrides(&given.collect())
+            .map_err(|error| (ErrorCode::InvalidConfig, error.to_string()))?;
         if !topic.assignments.is_empty() {
             if topic.num_partitions != -1 || topic.replication_factor != -1 {
                 let why = "with assignments, the number of partitions and replicas must be -1";

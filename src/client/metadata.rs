@@ -68,7 +68,8 @@ impl Metadata {
         self.refresh_if_old(now);
     }
 
-    fn refresh_if_old(&mut self, now: Time) {
+    /// Asks again for what has been known for longer than `metadata.max.age.ms`.
+    pub fn refresh_if_old(&mut self, now: Time) {
         self.stale |= self.updated.is_some_and(|then| then.after_ms(self.max_age_ms) <= now);
     }
 

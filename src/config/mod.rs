@@ -1,399 +1,204 @@
-//! Kafka's configuration by Kafka's property names, typed and validated.
+//! Kafka's configuration by Kafka's property names, typed and checked.
+//!
+//! The tables name every property of Kafka 4.3 with its type, default and range. What has no effect
+//! here (security, sockets, metrics) is checked all the same. A name that no table knows is an
+//! error that names the nearest one.
+//!
+//! # Simplifications versus Kafka
+//! `bootstrap.servers`, serializers and deserializers need not be given. `enable.idempotence` is false
+//! by default, and what needs it is refused. `partitioner` is librdkafka's property, not Java's.
 
-use std::collections::BTreeMap;
+mod admin;
+mod broker;
+mod clients;
+mod consumer;
+mod definition;
+mod producer;
+mod security;
+mod servers;
+mod topic;
+
 use std::fmt;
-use std::time::Duration;
 
-pub use crate::api::IsolationLevel;
 use crate::error::{Error, ErrorCode};
 pub use crate::record::TimestampType;
 
+pub use clients::{
+    Acks, AdminConfig, AutoOffsetReset, ConsumerConfig, PartitionerKind, ProducerConfig,
+};
+pub use definition::ConfigType;
+pub use servers::{
+    BrokerConfig, ConfigEntry, ConfigSource, TopicConfig, describe_broker, describe_topic, is_list,
+    validate_broker_override, validate_topic_override, validate_topic_overrides,
+};
+
+/// `isolation.level`: whether records of transactions that are not committed are returned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IsolationLevel {
+    /// Everything below the high watermark.
+    #[default]
+    ReadUncommitted,
+    /// Everything below the last stable offset.
+    ReadCommitted,
+}
+
 /// What is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError(pub String);
+pub struct ConfigError {
+    code: ErrorCode,
+    message: String,
+}
 
 impl ConfigError {
-    /// Kafka's code.
+    fn invalid(message: String) -> Self {
+        ConfigError { code: ErrorCode::InvalidConfig, message }
+    }
+
+    fn read_only(message: String) -> Self {
+        ConfigError { code: ErrorCode::InvalidRequest, message }
+    }
+
+    /// Kafka's code: `INVALID_CONFIG`, or `INVALID_REQUEST` for what cannot be changed.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
-        ErrorCode::InvalidConfig
+        self.code
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.message.fmt(f)
     }
 }
+
+impl std::error::Error for ConfigError {}
 
 impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Self {
-        Error::Config(error.0)
+        Error::Config(error.message)
     }
 }
 
-/// Acknowledgements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i16)]
-pub enum Acks {
-    /// 0
-    None = 0,
-    /// 1
-    Leader = 1,
-    /// -1
-    All = -1,
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
 
-/// Which partitioner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartitionerKind {
-    /// Java's.
-    Default,
-    /// In turn.
-    RoundRobin,
-    /// librdkafka's.
-    ConsistentRandom,
-    /// The user's.
-    Custom,
-}
+    use super::*;
 
-/// Where to begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AutoOffsetReset {
-    /// At the start.
-    Earliest,
-    /// At the end.
-    Latest,
-    /// Error.
-    None,
-    /// So long ago.
-    ByDuration(Duration),
-}
+    fn producer(pairs: &[(&str, &str)]) -> Result<ProducerConfig, String> {
+        ProducerConfig::from_pairs(pairs.iter().copied()).map_err(|error| error.to_string())
+    }
 
-/// Producer.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct ProducerConfig {
-    pub client_id: String,
-    pub acks: Acks,
-    pub batch_size: usize,
-    pub linger_ms: i64,
-    pub buffer_memory: u64,
-    pub max_block_ms: i64,
-    pub max_request_size: usize,
-    pub retries: i64,
-    pub retry_backoff_ms: u64,
-    pub retry_backoff_max_ms: u64,
-    pub reconnect_backoff_ms: u64,
-    pub reconnect_backoff_max_ms: u64,
-    pub delivery_timeout_ms: i64,
-    pub request_timeout_ms: u64,
-    pub max_in_flight: usize,
-    pub partitioner: PartitionerKind,
-    pub partitioner_ignore_keys: bool,
-    pub metadata_max_age_ms: i64,
-}
+    fn overrides(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
 
-/// Consumer.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct ConsumerConfig {
-    pub client_id: String,
-    pub auto_offset_reset: AutoOffsetReset,
-    pub max_poll_records: usize,
-    pub fetch_min_bytes: i32,
-    pub fetch_max_wait_ms: i32,
-    pub fetch_max_bytes: i32,
-    pub max_partition_fetch_bytes: i32,
-    pub check_crcs: bool,
-    pub isolation_level: IsolationLevel,
-    pub request_timeout_ms: u64,
-    pub retry_backoff_ms: u64,
-    pub reconnect_backoff_ms: u64,
-    pub reconnect_backoff_max_ms: u64,
-    pub default_api_timeout_ms: i64,
-    pub allow_auto_create_topics: bool,
-    pub metadata_max_age_ms: i64,
-}
-
-/// Admin.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct AdminConfig {
-    pub client_id: String,
-    pub request_timeout_ms: u64,
-    pub default_api_timeout_ms: i64,
-    pub retry_backoff_ms: u64,
-    pub retry_backoff_max_ms: u64,
-    pub reconnect_backoff_ms: u64,
-    pub reconnect_backoff_max_ms: u64,
-}
-
-fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, ConfigError> {
-    value.trim().parse().map_err(|_| ConfigError(format!("{name}={value} is no number")))
-}
-
-impl ProducerConfig {
-    /// From names and values.
-    ///
-    /// # Errors
-    /// See [`ConfigError`].
-    pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(
-        pairs: impl IntoIterator<Item = (K, V)>,
-    ) -> Result<Self, ConfigError> {
-        let mut config = ProducerConfig {
-            client_id: String::new(),
-            acks: Acks::All,
-            batch_size: 16384,
-            linger_ms: 5,
-            buffer_memory: 33_554_432,
-            max_block_ms: 60_000,
-            max_request_size: 1_048_576,
-            retries: i64::from(i32::MAX),
-            retry_backoff_ms: 100,
-            retry_backoff_max_ms: 1000,
-            reconnect_backoff_ms: 50,
-            reconnect_backoff_max_ms: 1000,
-            delivery_timeout_ms: 120_000,
-            request_timeout_ms: 30_000,
-            max_in_flight: 5,
-            partitioner: PartitionerKind::Default,
-            partitioner_ignore_keys: false,
-            metadata_max_age_ms: 300_000,
-        };
-        for (name, value) in pairs {
-            let (name, value) = (name.as_ref(), value.as_ref());
-            match name {
-                "client.id" => config.client_id = value.to_owned(),
-                "acks" => {
-                    config.acks = match value {
-                        "0" => Acks::None,
-                        "1" => Acks::Leader,
-                        "all" | "-1" => Acks::All,
-                        _ => return Err(ConfigError(format!("acks={value}"))),
-                    }
+    #[test]
+    fn tables_are_sorted_and_their_defaults_pass_their_own_checks() {
+        use super::{admin::ADMIN, broker::BROKER, consumer::CONSUMER, producer::PRODUCER};
+        use super::{security::SECURITY, topic::TOPIC};
+        for table in [ADMIN, BROKER, CONSUMER, PRODUCER, SECURITY, TOPIC] {
+            assert!(table.is_sorted_by(|a, b| a.name < b.name));
+            for key in table {
+                if let Some(default) = key.default {
+                    assert!(key.parse(default).is_ok() || default.is_empty(), "{key:?}");
                 }
-                "batch.size" => config.batch_size = number(name, value)?,
-                "linger.ms" => config.linger_ms = number(name, value)?,
-                "buffer.memory" => config.buffer_memory = number(name, value)?,
-                "max.block.ms" => config.max_block_ms = number(name, value)?,
-                "max.request.size" => config.max_request_size = number(name, value)?,
-                "retries" => config.retries = number(name, value)?,
-                "retry.backoff.ms" => config.retry_backoff_ms = number(name, value)?,
-                "delivery.timeout.ms" => config.delivery_timeout_ms = number(name, value)?,
-                "request.timeout.ms" => config.request_timeout_ms = number(name, value)?,
-                "max.in.flight.requests.per.connection" => {
-                    config.max_in_flight = number(name, value)?;
-                }
-                _ => return Err(ConfigError(format!("unknown producer config {name}"))),
             }
         }
-        Ok(config)
     }
-}
 
-impl ConsumerConfig {
-    /// From names and values.
-    ///
-    /// # Errors
-    /// See [`ConfigError`].
-    pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(
-        pairs: impl IntoIterator<Item = (K, V)>,
-    ) -> Result<Self, ConfigError> {
-        let mut config = ConsumerConfig {
-            client_id: String::new(),
-            auto_offset_reset: AutoOffsetReset::Latest,
-            max_poll_records: 500,
-            fetch_min_bytes: 1,
-            fetch_max_wait_ms: 500,
-            fetch_max_bytes: 52_428_800,
-            max_partition_fetch_bytes: 1_048_576,
-            check_crcs: true,
-            isolation_level: IsolationLevel::ReadUncommitted,
-            request_timeout_ms: 30_000,
-            retry_backoff_ms: 100,
-            reconnect_backoff_ms: 50,
-            reconnect_backoff_max_ms: 1000,
-            default_api_timeout_ms: 60_000,
-            allow_auto_create_topics: true,
-            metadata_max_age_ms: 300_000,
-        };
-        for (name, value) in pairs {
-            let (name, value) = (name.as_ref(), value.as_ref());
-            match name {
-                "client.id" => config.client_id = value.to_owned(),
-                "auto.offset.reset" => {
-                    config.auto_offset_reset = match value {
-                        "earliest" => AutoOffsetReset::Earliest,
-                        "latest" => AutoOffsetReset::Latest,
-                        "none" => AutoOffsetReset::None,
-                        _ => return Err(ConfigError(format!("auto.offset.reset={value}"))),
-                    }
-                }
-                "max.poll.records" => config.max_poll_records = number(name, value)?,
-                "fetch.min.bytes" => config.fetch_min_bytes = number(name, value)?,
-                "fetch.max.wait.ms" => config.fetch_max_wait_ms = number(name, value)?,
-                "fetch.max.bytes" => config.fetch_max_bytes = number(name, value)?,
-                "max.partition.fetch.bytes" => {
-                    config.max_partition_fetch_bytes = number(name, value)?;
-                }
-                _ => return Err(ConfigError(format!("unknown consumer config {name}"))),
-            }
-        }
-        Ok(config)
-    }
-}
-
-impl AdminConfig {
-    /// From names and values.
-    ///
-    /// # Errors
-    /// See [`ConfigError`].
-    pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(
-        pairs: impl IntoIterator<Item = (K, V)>,
-    ) -> Result<Self, ConfigError> {
-        if let Some((name, _)) = pairs.into_iter().next() {
-            return Err(ConfigError(format!("unknown admin config {}", name.as_ref())));
-        }
-        Ok(AdminConfig {
-            client_id: String::new(),
-            request_timeout_ms: 30_000,
-            default_api_timeout_ms: 60_000,
-            retry_backoff_ms: 100,
-            retry_backoff_max_ms: 1000,
-            reconnect_backoff_ms: 50,
-            reconnect_backoff_max_ms: 1000,
-        })
-    }
-}
-
-/// Broker.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct BrokerConfig {
-    pub num_partitions: i32,
-    pub default_replication_factor: i32,
-    pub auto_create_topics_enable: bool,
-    pub delete_topic_enable: bool,
-    pub fetch_max_bytes: usize,
-}
-
-impl BrokerConfig {
-    /// From overrides.
-    ///
-    /// # Errors
-    /// See [`ConfigError`].
-    pub fn from_overrides(overrides: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
-        let mut config = BrokerConfig {
-            num_partitions: 1,
-            default_replication_factor: 1,
-            auto_create_topics_enable: true,
-            delete_topic_enable: true,
-            fetch_max_bytes: 57_671_680,
-        };
-        for (name, value) in overrides {
-            match name.as_str() {
-                "num.partitions" => config.num_partitions = number(name, value)?,
-                "auto.create.topics.enable" => config.auto_create_topics_enable = value == "true",
-                _ => validate_broker_override(name, value)?,
-            }
-        }
-        Ok(config)
-    }
-}
-
-/// Topic.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct TopicConfig {
-    pub segment_bytes: u32,
-    pub segment_ms: i64,
-    pub segment_jitter_ms: i64,
-    pub segment_index_bytes: u32,
-    pub index_interval_bytes: u32,
-    pub max_message_bytes: u32,
-    pub message_timestamp_type: TimestampType,
-    pub message_timestamp_before_max_ms: i64,
-    pub message_timestamp_after_max_ms: i64,
-}
-
-impl TopicConfig {
-    /// What counts for a topic.
-    #[must_use]
-    pub fn effective(
-        topic: &BTreeMap<String, String>,
-        _dynamic: &BTreeMap<String, String>,
-        _fixed: &BTreeMap<String, String>,
-    ) -> Self {
-        let get = |name: &str, default: i64| {
-            topic.get(name).and_then(|value| value.parse().ok()).unwrap_or(default)
-        };
-        TopicConfig {
-            segment_bytes: get("internal.segment.bytes", get("segment.bytes", 1 << 30)) as u32,
-            segment_ms: get("segment.ms", 604_800_000),
-            segment_jitter_ms: get("segment.jitter.ms", 0),
-            segment_index_bytes: get("segment.index.bytes", 10_485_760) as u32,
-            index_interval_bytes: get("index.interval.bytes", 4096) as u32,
-            max_message_bytes: get("max.message.bytes", 1_048_588) as u32,
-            message_timestamp_type: match topic.get("message.timestamp.type").map(String::as_str) {
-                Some("LogAppendTime") => TimestampType::LogAppendTime,
-                _ => TimestampType::CreateTime,
-            },
-            message_timestamp_before_max_ms: get("message.timestamp.before.max.ms", i64::MAX),
-            message_timestamp_after_max_ms: get("message.timestamp.after.max.ms", 3_600_000),
+    #[test]
+    fn errors_name_property_value_and_what_is_allowed() {
+        let table = [
+            (("ack", "1"), "no producer config 'ack'; did you mean 'acks'?"),
+            (("lingr.ms", "1"), "no producer config 'lingr.ms'; did you mean 'linger.ms'?"),
+            (("acks", "2"), "acks = '2': must be one of all, -1, 0, 1"),
+            (("batch.size", "-1"), "batch.size = '-1': must be at least 0"),
+            (("batch.size", "big"), "batch.size = 'big': must be a 32-bit number"),
+            (("batch.size", "3000000000"), "batch.size = '3000000000': must be a 32-bit number"),
+            (
+                ("partitioner.ignore.keys", "1"),
+                "partitioner.ignore.keys = '1': must be true or false",
+            ),
+            (
+                ("metadata.max.idle.ms", "4999"),
+                "metadata.max.idle.ms = '4999': must be at least 5000",
+            ),
+            (
+                ("delivery.timeout.ms", "30004"),
+                "delivery.timeout.ms = 30004: must be at least linger.ms + request.timeout.ms, 5 + 30000",
+            ),
+            (
+                ("enable.idempotence", "true"),
+                "enable.idempotence = true is not supported yet: see docs/limitations.md",
+            ),
+            (
+                ("compression.type", "gzip"),
+                "compression.type other than none is not supported yet: see docs/limitations.md",
+            ),
+        ];
+        for (pair, message) in table {
+            assert_eq!(producer(&[pair]).unwrap_err(), message);
         }
     }
-}
 
-/// A described property.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct ConfigEntry {
-    pub name: String,
-    pub value: Option<String>,
-}
+    #[test]
+    fn a_delivery_timeout_that_was_not_given_is_raised() {
+        let config = producer(&[("linger.ms", "200000"), ("request.timeout.ms", "1000")]);
+        assert_eq!(config.map(|config| config.delivery_timeout_ms), Ok(201_000));
+        assert_eq!(producer(&[(" acks", "1")]).map(drop).is_err(), true);
+        assert_eq!(producer(&[("acks", " 1 ")]).map(|config| config.acks), Ok(Acks::Leader));
+    }
 
-/// All properties of a topic.
-#[must_use]
-pub fn describe_topic(
-    topic: &BTreeMap<String, String>,
-    _dynamic: &BTreeMap<String, String>,
-    _fixed: &BTreeMap<String, String>,
-) -> Vec<ConfigEntry> {
-    describe_broker(topic, _fixed)
-}
+    #[test]
+    fn reset_policies() {
+        use std::time::Duration;
+        let seconds = |s| Ok(AutoOffsetReset::ByDuration(Duration::from_secs(s)));
+        let table = [
+            ("earliest", Ok(AutoOffsetReset::Earliest)),
+            ("latest", Ok(AutoOffsetReset::Latest)),
+            ("none", Ok(AutoOffsetReset::None)),
+            ("by_duration:P1D", seconds(86_400)),
+            ("by_duration:PT1H30M", seconds(5400)),
+            ("by_duration:P2DT3S", seconds(172_803)),
+            ("by_duration:PT0.5S", Ok(AutoOffsetReset::ByDuration(Duration::from_millis(500)))),
+        ];
+        for (text, policy) in table {
+            assert_eq!(AutoOffsetReset::parse(text), policy, "{text}");
+        }
+        for bad in ["soon", "by_duration:", "by_duration:P", "by_duration:PT", "by_duration:-PT1S"]
+        {
+            assert!(AutoOffsetReset::parse(bad).is_err(), "{bad}");
+        }
+    }
 
-/// All properties of a broker.
-#[must_use]
-pub fn describe_broker(
-    dynamic: &BTreeMap<String, String>,
-    _fixed: &BTreeMap<String, String>,
-) -> Vec<ConfigEntry> {
-    let entry = |(name, value): (&String, &String)| ConfigEntry {
-        name: name.clone(),
-        value: Some(value.clone()),
-    };
-    dynamic.iter().map(entry).collect()
-}
+    #[test]
+    fn a_topics_value_comes_from_the_nearest_place() {
+        let topic = overrides(&[("segment.bytes", "2000000")]);
+        let dynamic = overrides(&[("log.segment.bytes", "3000000"), ("log.roll.hours", "2")]);
+        let fixed = overrides(&[("log.segment.bytes", "4000000"), ("log.roll.ms", "5")]);
+        let config = TopicConfig::effective(&topic, &dynamic, &fixed);
+        assert_eq!((config.segment_bytes, config.segment_ms), (2_000_000, 7_200_000));
+        let entries = describe_topic(&topic, &dynamic, &fixed);
+        let segment = entries.iter().find(|entry| entry.name == "segment.bytes");
+        let Some(segment) = segment else { panic!("segment.bytes is a topic config") };
+        assert_eq!(segment.source, ConfigSource::DynamicTopicConfig);
+        let values: Vec<_> = segment.synonyms.iter().filter_map(|s| s.1.as_deref()).collect();
+        assert_eq!(values, ["2000000", "3000000", "4000000", "1073741824"]);
+        let none = overrides(&[]);
+        assert!(describe_topic(&none, &none, &none).iter().all(ConfigEntry::is_default));
+    }
 
-/// Whether a property is a list.
-#[must_use]
-pub fn is_list(name: &str) -> bool {
-    name == "cleanup.policy"
-}
-
-/// Checks a topic's property.
-///
-/// # Errors
-/// See [`ConfigError`].
-pub fn validate_topic_override(_name: &str, _value: &str) -> Result<(), ConfigError> {
-    Ok(())
-}
-
-/// Checks a broker's property.
-///
-/// # Errors
-/// See [`ConfigError`].
-pub fn validate_broker_override(_name: &str, _value: &str) -> Result<(), ConfigError> {
-    Ok(())
+    #[test]
+    fn what_a_running_broker_cannot_change_is_refused() {
+        let error = validate_broker_override("log.dirs", "/elsewhere").map_err(|e| e.code());
+        assert_eq!(error, Err(ErrorCode::InvalidRequest));
+        assert_eq!(validate_broker_override("log.retention.ms", "1"), Ok(()));
+        let error = validate_topic_override("segment.bytes", "14").map_err(|e| e.code());
+        assert_eq!(error, Err(ErrorCode::InvalidConfig));
+        assert_eq!(validate_topic_override("internal.segment.bytes", "200"), Ok(()));
+        assert_eq!(validate_topic_override("cleanup.policy", "compact, delete"), Ok(()));
+        let lags = overrides(&[("min.compaction.lag.ms", "9"), ("max.compaction.lag.ms", "8")]);
+        assert!(validate_topic_overrides(&lags).is_err());
+    }
 }

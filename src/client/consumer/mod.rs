@@ -413,6 +413,7 @@ impl Consumer {
             return;
         }
         self.note_fatal_errors();
+        self.metadata.refresh_if_old(now);
         self.ask_for_metadata(now, effects);
         self.ask_for_positions(now, effects);
         self.send_lookups(now, effects);

@@ -24,7 +24,7 @@ use super::partitioner::{Choice, Partitioner};
 use super::record::Record;
 use super::{BatchId, ClientEvent, ClientId, Effect, OpId, Outcome, Progress};
 use crate::api::Response;
-use crate::config::{PartitionerKind, ProducerConfig};
+use crate::config::ProducerConfig;
 use crate::error::Error;
 use crate::random::Random;
 use crate::record::batch_size_bound;

@@ -27,6 +27,7 @@ impl Producer {
             effects.push(Effect::Disconnect { broker });
             self.lose_connection(now, broker, effects);
         }
+        self.metadata.refresh_if_old(now);
         self.expire(now, effects);
         self.retry_waiting(now, effects);
         self.accumulator.seal_lingered(now, effects);
