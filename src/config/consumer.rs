@@ -65,7 +65,7 @@ pub(super) const CONSUMER: &[ConfigKey] = &[
     string(
         "share.acquire.mode",
         Some("BATCH_OPTIMIZED"),
-        OneOf(&["batch_optimized", "record_limit"]),
+        AnyCase(&["batch_optimized", "record_limit"]),
     ),
     long("socket.connection.setup.timeout.max.ms", Some("30000"), Any),
     long("socket.connection.setup.timeout.ms", Some("10000"), Any),
