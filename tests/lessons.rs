@@ -54,7 +54,7 @@ fn play(script: &str) -> (String, u32) {
             continue;
         }
         while lines.next_if(|line| !line.is_empty()).is_some() {}
-        writeln!(out, "---\n{}", std::mem::take(&mut stage.printed).trim_end()).unwrap();
+        write!(out, "---\n{}", std::mem::take(&mut stage.printed)).unwrap();
     }
     (out, stage.cluster.trace().fingerprint())
 }

@@ -324,10 +324,7 @@ fn a_second_thread_on_a_virtual_clock_is_told_so() {
             Ok(())
         })
         .unwrap();
-    let driving = {
-        let cluster = cluster.clone();
-        std::thread::spawn(move || cluster.step().map(drop))
-    };
+    let driving = { std::thread::spawn(move || cluster.step().map(drop)) };
     reached.wait();
     let error = producer.send(Record::to("orders").value("x")).unwrap_err();
     assert_eq!(error, Error::ConcurrentDrive);

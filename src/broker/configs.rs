@@ -48,7 +48,7 @@ impl Broker {
             ConfigResourceType::Broker => describe_broker(dynamic, &self.static_configs),
         };
         if let Some(keys) = &resource.configuration_keys {
-            entries.retain(|entry| keys.iter().any(|key| *key == entry.name));
+            entries.retain(|entry| keys.contains(&entry.name));
         }
         Ok(entries)
     }

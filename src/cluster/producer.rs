@@ -174,6 +174,7 @@ impl Producer {
     /// [`Error::RecordTooLarge`], [`Error::Timeout`] when it waited too long, [`Error::Closed`],
     /// [`Error::Kafka`] for a topic that cannot be, [`Error::Rewound`], [`Error::ConcurrentDrive`].
     #[inline]
+    #[expect(clippy::needless_pass_by_value, reason = "a record is built for one send")]
     pub fn send(&self, record: Record<'_>) -> Result<Delivery, Error> {
         self.send_ref(&record)
     }

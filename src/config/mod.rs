@@ -146,7 +146,7 @@ mod tests {
     fn a_delivery_timeout_that_was_not_given_is_raised() {
         let config = producer(&[("linger.ms", "200000"), ("request.timeout.ms", "1000")]);
         assert_eq!(config.map(|config| config.delivery_timeout_ms), Ok(201_000));
-        assert_eq!(producer(&[(" acks", "1")]).map(drop).is_err(), true);
+        assert!(producer(&[(" acks", "1")]).is_err());
         assert_eq!(producer(&[("acks", " 1 ")]).map(|config| config.acks), Ok(Acks::Leader));
     }
 

@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn assign() {
-        let table: [(&[(i32, i64)], &[(i32, i64)]); 7] = [
+        type Pairs = &'static [(i32, i64)];
+        let table: [(Pairs, Pairs); 7] = [
             (&[(0, 0), (0, 5), (1, 10)], &[(0, 0), (1, 10)]),
             // A leader that appended nothing is displaced by the next one at the same offset.
             (&[(0, 0), (1, 10), (2, 10)], &[(0, 0), (2, 10)]),
@@ -172,7 +173,8 @@ mod tests {
 
     #[test]
     fn truncation() {
-        let table: [(i64, &[(i32, i64)], &[(i32, i64)]); 5] = [
+        type Pairs = &'static [(i32, i64)];
+        let table: [(i64, Pairs, Pairs); 5] = [
             (40, &[(2, 10), (4, 20), (7, 30)], &[(7, 40)]),
             (30, &[(2, 10), (4, 20)], &[(7, 30)]),
             (25, &[(2, 10), (4, 20)], &[(4, 25), (7, 30)]),

@@ -264,6 +264,9 @@ impl Log {
         if offset >= self.log_end_offset {
             return Ok(());
         }
+        if offset < self.log_start_offset {
+            return self.truncate_fully_and_start_at(disk, offset);
+        }
         while let Some(last) = self.segments.pop_if(|last| last.base_offset() >= offset) {
             last.remove(disk, &self.dir)?;
         }
@@ -271,8 +274,26 @@ impl Log {
             Arc::make_mut(active).truncate_to(disk, offset, now)?;
         }
         self.log_end_offset = offset;
-        self.log_start_offset = self.log_start_offset.min(offset);
         self.leader_epochs.truncate_from_end(offset);
+        Ok(())
+    }
+
+    /// Drops everything and begins anew at `offset`, as a follower does whose leader has nothing left
+    /// of what it lacks.
+    ///
+    /// # Errors
+    /// [`LogError::Disk`].
+    pub fn truncate_fully_and_start_at(
+        &mut self,
+        disk: &mut dyn Disk,
+        offset: Offset,
+    ) -> Result<(), LogError> {
+        for segment in self.segments.drain(..) {
+            segment.remove(disk, &self.dir)?;
+        }
+        self.log_start_offset = offset;
+        self.log_end_offset = offset;
+        self.leader_epochs.clear();
         Ok(())
     }
 

@@ -57,6 +57,8 @@ pub enum BatchError {
         /// What about it.
         what: &'static str,
     },
+    /// A transaction marker whose key or value cannot be read.
+    ControlRecord,
     /// The largest timestamp is not what the header says.
     MaxTimestamp,
     /// Bytes behind the last record, or behind the batch.
@@ -110,6 +112,7 @@ impl fmt::Display for BatchError {
                 write!(f, "the offset of record {record} does not follow the one before")
             }
             BatchError::Malformed { record, what } => write!(f, "record {record}: bad {what}"),
+            BatchError::ControlRecord => write!(f, "a transaction marker that cannot be read"),
             BatchError::MaxTimestamp => write!(f, "the largest timestamp is not the stated one"),
             BatchError::Trailing(bytes) => write!(f, "{bytes} bytes behind the end"),
             BatchError::NotFromProducer(what) => write!(f, "no producer may send {what}"),

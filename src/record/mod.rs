@@ -26,11 +26,13 @@
 
 mod batch;
 mod builder;
+mod control;
 mod error;
 pub mod varint;
 mod view;
 
 pub use batch::{BATCH_OVERHEAD, Compression, RecordBatch, TimestampType, crc32c};
 pub use builder::{BatchBuilder, BatchOptions, batch_size_bound};
+pub use control::{ControlRecord, ControlType};
 pub use error::BatchError;
 pub use view::{Headers, RecordRef, Records};

@@ -174,14 +174,14 @@ impl Consumer {
                 Ok(Some(batch)) => batch,
                 Ok(None) => break,
                 Err(error) => {
-                    self.fail_fetch(&partition, error.to_string());
+                    self.fail_fetch(&partition, &error.to_string());
                     break;
                 }
             };
             if self.config.check_crcs
                 && let Err(error) = batch.verify_crc()
             {
-                self.fail_fetch(&partition, error.to_string());
+                self.fail_fetch(&partition, &error.to_string());
                 break;
             }
             batches.push_back(batch);
@@ -191,7 +191,7 @@ impl Consumer {
         }
     }
 
-    fn fail_fetch(&mut self, partition: &TopicPartition, why: String) {
+    fn fail_fetch(&mut self, partition: &TopicPartition, why: &str) {
         let context = format!("fetch from {partition}: {why}");
         self.error.get_or_insert(Error::kafka(ErrorCode::CorruptMessage, context));
     }

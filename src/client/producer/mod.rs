@@ -309,7 +309,7 @@ impl Producer {
                 self.take_over_partitions();
             }
             (Some(Sent::Produce(batches)), Response::Produce(response)) => {
-                self.on_produced(now, batches, response.partitions, effects);
+                self.on_produced(now, batches, &response.partitions, effects);
             }
             _ => {}
         }

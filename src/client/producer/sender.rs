@@ -220,7 +220,7 @@ impl Producer {
         &mut self,
         now: Time,
         batches: Vec<SealedBatch>,
-        results: Vec<ProducedPartition>,
+        results: &[ProducedPartition],
         effects: &mut Vec<Effect>,
     ) {
         for batch in batches {
