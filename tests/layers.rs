@@ -35,7 +35,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("client", &["api", "config", "error", "hash", "random", "record", "types"]),
-    ("sim", &["api", "broker", "client", "config", "error", "partition", "random", "types"]),
+    (
+        "sim",
+        &["api", "broker", "client", "config", "error", "partition", "random", "record", "types"],
+    ),
     ("cluster", &["api", "client", "config", "error", "record", "sim", "types"]),
 ];
 

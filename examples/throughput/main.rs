@@ -2,21 +2,21 @@
 //!
 //! What a figure is measured against, its limit, is measured in the same run.
 
+mod cases;
 mod limit;
 
 use std::error::Error;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kafkarium::{Cluster, Record, TopicSpec};
-
 type Case = fn() -> Result<String, Box<dyn Error>>;
 
-const CASES: [(&str, Case); 7] = [
+const CASES: [(&str, Case); 8] = [
     ("first_record", first_record),
-    ("end_to_end_100b", || end_to_end("end_to_end_100b", 3_000_000, 100)),
-    ("end_to_end_1000b", || end_to_end("end_to_end_1000b", 600_000, 1000)),
-    ("trace_off_100b", || end_to_end("trace_off_100b", 3_000_000, 100)),
+    ("end_to_end_100b", || compared("end_to_end_100b", 3_000_000, 100)),
+    ("end_to_end_1000b", || compared("end_to_end_1000b", 600_000, 1000)),
+    ("two_threads_100b", || compared("two_threads_100b", 3_000_000, 100)),
+    ("trace_off_100b", || compared("trace_off_100b", 3_000_000, 100)),
     ("held_10m_100b", held),
     ("snapshot_restore", snapshot_restore),
     ("small_fork", small_fork),
@@ -52,20 +52,12 @@ fn line(name: &str, records: usize, bytes: usize, took: Duration, limit: Duratio
     )
 }
 
-/// From nothing to one record produced and read, and everything dropped again.
+/// From nothing to one record: the median of many runs, nothing warmed or kept between them.
 fn first_record() -> Result<String, Box<dyn Error>> {
     let mut times = Vec::new();
     for _ in 0..1001 {
         let start = Instant::now();
-        {
-            let cluster = Cluster::builder().build()?;
-            cluster.admin().create_topic("orders", TopicSpec::partitions(1))?;
-            let producer = cluster.producer([("linger.ms", "0")])?;
-            producer.send(Record::to("orders").value("espresso"))?.wait()?;
-            let mut consumer = cluster.consumer([("auto.offset.reset", "earliest")])?;
-            consumer.assign([("orders", 0)])?;
-            assert_eq!(consumer.poll(Duration::from_secs(1))?.len(), 1);
-        }
+        cases::first_record()?;
         times.push(start.elapsed());
     }
     times.sort();
@@ -73,11 +65,9 @@ fn first_record() -> Result<String, Box<dyn Error>> {
     Ok(format!("case=first_record records_per_s={:.0} seconds={median:.6}", 1.0 / median))
 }
 
-/// One thread, default configs: each record through `send`, and out of what `poll` returned.
-///
-/// Cluster and limit are measured in turn, each time in a process of its own: so both touch fresh
-/// memory, and neither profits from what the other has left behind.
-fn end_to_end(name: &str, records: usize, len: usize) -> Result<String, Box<dyn Error>> {
+/// Measures a case and its limit in turn, each time in a process of its own: so both touch fresh
+/// memory, and neither profits from what the other has left behind. Prints the median ratio's round.
+fn compared(name: &str, records: usize, len: usize) -> Result<String, Box<dyn Error>> {
     let mut rounds = Vec::new();
     for _ in 0..5 {
         let limit = in_a_fresh_process("limit", records, len)?;
@@ -104,97 +94,47 @@ fn measure(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let (records, len) = (records.parse()?, len.parse()?);
     let took = match what.as_str() {
         "limit" => limit::seconds(records, len),
-        what => produce_and_consume(records, len, !what.starts_with("trace_off"))?,
+        "two_threads_100b" => cases::two_threads(records, len)?,
+        what => cases::end_to_end(records, len, !what.starts_with("trace_off"))?,
     };
     println!("{}", took.as_nanos());
     Ok(())
 }
 
-fn produce_and_consume(
-    records: usize,
-    len: usize,
-    trace: bool,
-) -> Result<Duration, Box<dyn Error>> {
-    let value = vec![b'v'; len];
-    let start = Instant::now();
-    let cluster = Cluster::builder().trace(trace).build()?;
-    cluster.admin().create_topic("orders", TopicSpec::partitions(1))?;
-    let none: [(&str, &str); 0] = [];
-    let producer = cluster.producer(none)?;
-    for _ in 0..records {
-        producer.send(Record::to("orders").value(&value[..]))?;
-    }
-    producer.flush()?;
-    let mut consumer = cluster.consumer([("auto.offset.reset", "earliest")])?;
-    consumer.assign([("orders", 0)])?;
-    let (mut read, mut bytes) = (0, 0);
-    while read < records {
-        for record in consumer.poll(Duration::from_secs(1))? {
-            read += 1;
-            bytes += record.value().map_or(0, <[u8]>::len);
-        }
-    }
-    let took = start.elapsed();
-    assert_eq!((read, bytes), (records, records * len), "every record came out");
-    Ok(took)
-}
-
-/// A cluster that holds so many records, and the length of its log in bytes.
-fn filled(records: usize, len: usize) -> Result<(Cluster, u64), Box<dyn Error>> {
-    let value = vec![b'v'; len];
-    let cluster = Cluster::builder().build()?;
-    cluster.admin().create_topic("orders", TopicSpec::partitions(1))?;
-    let none: [(&str, &str); 0] = [];
-    let producer = cluster.producer(none)?;
-    for _ in 0..records {
-        producer.send(Record::to("orders").value(&value[..]))?;
-    }
-    producer.flush()?;
-    let bytes = cluster.view(|view| view.partition(("orders", 0)).map(|p| p.log().size_in_bytes()));
-    Ok((cluster, bytes.ok_or("the partition is gone")?))
-}
-
 /// Ten million records held: the peak of this process's memory beside the length of their batches.
 fn held() -> Result<String, Box<dyn Error>> {
     let start = Instant::now();
-    let (_cluster, bytes) = filled(10_000_000, 100)?;
+    let (_cluster, bytes) = cases::filled(10_000_000, 100)?;
     let seconds = start.elapsed().as_secs_f64();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let peak = peak.and_then(|kib| kib.trim().trim_end_matches(" kB").parse::<f64>().ok());
     let ratio = peak.map_or_else(String::new, |kib| {
-        format!(
-            " peak_mb={:.0} memory_ratio={:.3}",
-            kib * 1024.0 / 1e6,
-            kib * 1024.0 / bytes as f64
-        )
+        let peak = kib * 1024.0;
+        format!(" peak_mb={:.0} memory_ratio={:.3}", peak / 1e6, peak / bytes as f64)
     });
-    Ok(format!("case=held_10m_100b batch_mb={:.0}{ratio} seconds={seconds:.6}", bytes as f64 / 1e6))
+    let batches = bytes as f64 / 1e6;
+    Ok(format!("case=held_10m_100b batch_mb={batches:.0}{ratio} seconds={seconds:.6}"))
 }
 
-/// With ten million records held: a snapshot, one record more, and back.
+/// With ten million records held: a snapshot, and back to it. The median, and the longest.
 fn snapshot_restore() -> Result<String, Box<dyn Error>> {
-    let (cluster, _) = filled(10_000_000, 100)?;
-    let producer = cluster.producer([("linger.ms", "0")])?;
+    let (cluster, _) = cases::filled(10_000_000, 100)?;
     let mut times = Vec::new();
     for _ in 0..101 {
-        producer.send(Record::to("orders").value("one more"))?;
-        let start = Instant::now();
-        let snapshot = cluster.snapshot();
-        cluster.restore(&snapshot)?;
-        times.push(start.elapsed());
+        times.push(cases::snapshot_restore(&cluster)?);
     }
     times.sort();
-    let median = times[times.len() / 2].as_secs_f64();
-    Ok(format!("case=snapshot_restore seconds={median:.6}"))
+    let (median, longest) = (times[50].as_secs_f64(), times[100].as_secs_f64());
+    Ok(format!("case=snapshot_restore seconds={median:.6} longest={longest:.6}"))
 }
 
-/// How often a second a world with a few clients and records can be copied.
+/// How often a second a world with a few clients and records can be forked.
 fn small_fork() -> Result<String, Box<dyn Error>> {
-    let (cluster, _) = filled(10, 100)?;
+    let (cluster, _) = cases::filled(10, 100)?;
     let (start, forks) = (Instant::now(), 20_000);
     for _ in 0..forks {
-        std::hint::black_box(cluster.snapshot());
+        std::hint::black_box(cluster.fork());
     }
     let seconds = start.elapsed().as_secs_f64();
     Ok(format!(

@@ -10,6 +10,7 @@ use crate::api::{
 use crate::error::ErrorCode;
 use crate::log::Appended;
 use crate::partition::{Partition, Refusal};
+use crate::record::RecordBatch;
 use crate::types::{LeaderEpoch, Offset, Time, Timestamp, TopicPartition};
 
 impl Broker {
@@ -156,6 +157,31 @@ impl Broker {
             log_start_offset: partition.log().log_start_offset(),
             records: read.records,
         })
+    }
+
+    /// All batches of a partition from an offset on, for a look from outside.
+    pub fn batches(&self, name: &TopicPartition, from: Offset) -> Vec<RecordBatch> {
+        let Some(partition) = self.partitions.get(name) else { return Vec::new() };
+        let mut next = from.max(partition.log().log_start_offset());
+        let mut batches = Vec::new();
+        while let Ok(read) = partition.log().read(
+            &self.disk,
+            next,
+            usize::MAX,
+            partition.log().log_end_offset(),
+            true,
+        ) {
+            let mut records = read.records;
+            let before = batches.len();
+            while let Ok(Some(batch)) = RecordBatch::split_from(&mut records) {
+                next = batch.next_offset();
+                batches.push(batch);
+            }
+            if batches.len() == before {
+                break;
+            }
+        }
+        batches
     }
 
     fn led(&self, name: &TopicPartition, epoch: LeaderEpoch) -> Result<&Partition, ErrorCode> {

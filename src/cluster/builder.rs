@@ -13,6 +13,7 @@ use crate::sim::{Journal, Latency, RandomFaults, Setup, Trace, World};
 #[derive(Clone, Debug)]
 pub struct ClusterBuilder {
     setup: Setup,
+    latency_given: bool,
     trace: bool,
     journal: bool,
     real_time: bool,
@@ -20,10 +21,11 @@ pub struct ClusterBuilder {
 
 impl ClusterBuilder {
     pub(super) fn new() -> Self {
-        let latency = Latency { min_micros: 500, max_micros: 500 };
+        let latency = Latency { min_micros: 0, max_micros: 0 };
         let faults = RandomFaults::default();
         ClusterBuilder {
             setup: Setup { seed: 0, latency, configs: BTreeMap::new(), faults },
+            latency_given: false,
             trace: true,
             journal: false,
             real_time: false,
@@ -37,11 +39,13 @@ impl ClusterBuilder {
         self
     }
 
-    /// How long a message is under way: drawn evenly from a range. 500 µs by default.
+    /// How long a message is under way: drawn evenly from a range. By default 500 µs on virtual time,
+    /// and nothing on the wall clock.
     #[must_use]
     pub fn latency(mut self, min: Duration, max: Duration) -> Self {
         let (min_micros, max_micros) = (min.as_micros() as u64, max.as_micros() as u64);
         self.setup.latency = Latency { min_micros, max_micros };
+        self.latency_given = true;
         self
     }
 
@@ -86,7 +90,10 @@ impl ClusterBuilder {
     /// # Errors
     /// [`Error::Config`] for a broker config that cannot be, [`Error::InvalidArgument`] for rates
     /// of faults that exceed 1000 permille together.
-    pub fn build(self) -> Result<Cluster, Error> {
+    pub fn build(mut self) -> Result<Cluster, Error> {
+        if !self.latency_given && !self.real_time {
+            self.setup.latency = Latency { min_micros: 500, max_micros: 500 };
+        }
         let RandomFaults { lose_permille, reset_permille, delay_permille, .. } = self.setup.faults;
         let rates = u64::from(lose_permille) + u64::from(reset_permille);
         if rates + u64::from(delay_permille) > 1000 {

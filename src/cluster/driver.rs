@@ -166,13 +166,16 @@ impl Driver {
             }
         }
         if !self.invariants.is_empty() {
-            self.check_invariants();
+            let event = match output {
+                Output::Stepped(Some(event)) => event,
+                _ => self.trace.last(),
+            };
+            self.check_invariants(event);
         }
         output
     }
 
-    fn check_invariants(&mut self) {
-        let event = self.trace.last();
+    fn check_invariants(&mut self, event: EventId) {
         for invariant in &mut self.invariants {
             let held = std::mem::replace(&mut invariant.held, true);
             if let Err(why) = (invariant.check)(View::new(&self.world)) {
@@ -187,7 +190,7 @@ impl Driver {
 
     pub fn add_invariant(&mut self, name: String, check: Check) -> Result<(), Error> {
         self.invariants.push(Invariant { name, check, held: true });
-        self.check_invariants();
+        self.check_invariants(self.trace.last());
         self.broken.take().map_or(Ok(()), Err)
     }
 

@@ -1,0 +1,40 @@
+//! The cases of the `throughput` example under criterion: `cargo bench`.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../examples/throughput/cases.rs"]
+mod cases;
+#[path = "../examples/throughput/limit.rs"]
+mod limit;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+const RECORDS: usize = 200_000;
+
+fn throughput(criterion: &mut Criterion) {
+    criterion.bench_function("first_record", |bench| bench.iter(|| cases::first_record().unwrap()));
+    for len in [100, 1000] {
+        let mut group = criterion.benchmark_group(format!("{len}b"));
+        group.sample_size(10).throughput(Throughput::Elements(RECORDS as u64));
+        group.bench_function("limit", |bench| bench.iter(|| limit::seconds(RECORDS, len)));
+        group.bench_function("end_to_end", |bench| {
+            bench.iter(|| cases::end_to_end(RECORDS, len, true).unwrap());
+        });
+        group.bench_function("trace_off", |bench| {
+            bench.iter(|| cases::end_to_end(RECORDS, len, false).unwrap());
+        });
+        group.bench_function("two_threads", |bench| {
+            bench.iter(|| cases::two_threads(RECORDS, len).unwrap());
+        });
+        group.finish();
+    }
+    let (cluster, _) = cases::filled(1_000_000, 100).unwrap();
+    criterion.bench_function("snapshot_restore", |bench| {
+        bench.iter_custom(|times| {
+            (0..times).map(|_| cases::snapshot_restore(&cluster).unwrap()).sum()
+        });
+    });
+    criterion.bench_function("fork", |bench| bench.iter(|| cluster.fork()));
+}
+
+criterion_group!(benches, throughput);
+criterion_main!(benches);
