@@ -1,5 +1,8 @@
 //! Kafkarium is Apache Kafka in a glass box: an in-process, deterministic Kafka whose every event
 //! can be stepped, copied, rewound and replayed.
+//!
+//! Begin with [`Cluster::builder`]; its handles are [`Producer`], [`Consumer`] and [`Admin`]. What
+//! happened stands in the [`trace`](Cluster::trace), what there is in a [`View`].
 #![forbid(unsafe_code)]
 
 pub mod api;
@@ -37,3 +40,11 @@ pub mod trace {
     pub use crate::client::{ClientEvent, SealReason};
     pub use crate::sim::{Actor, Direction, FaultKind, Trace, TraceEntry, TraceEvent};
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/simulation.md")]
+mod simulation {}

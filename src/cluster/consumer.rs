@@ -287,7 +287,7 @@ pub(super) fn poll_all(
         }
         let mut driver = shared.enter()?;
         if driver.is_real() {
-            driver.sleep();
+            driver.sleep(None);
         } else if driver.step().is_none() {
             return Err(Error::Stalled { what: "a poll of several consumers".to_owned() });
         }

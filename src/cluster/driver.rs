@@ -56,7 +56,11 @@ pub(super) struct Driver {
     broken: Option<Error>,
     /// How many events have been applied, restores put aside.
     events: u64,
-    waiting: usize,
+    /// What the real clock showed when the driver was entered.
+    present: Time,
+    /// The calls that threads sleep for, and when those threads look again by themselves.
+    sleepers: BTreeMap<u64, Sleeper>,
+    next_sleeper: u64,
     wakers: BTreeMap<OpId, Waker>,
     timer_runs: bool,
 }
@@ -69,6 +73,18 @@ pub(super) struct State {
     births: Vec<u64>,
     journal: JournalPosition,
 }
+
+/// A thread that sleeps until a call is done.
+#[derive(Clone, Copy, Debug)]
+struct Sleeper {
+    /// The call; `None` for whoever wants to see any change.
+    op: Option<OpId>,
+    until: Time,
+    timeline: u64,
+}
+
+/// The longest time for which a thread sleeps without looking again.
+const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, Debug)]
 enum Clock {
@@ -117,7 +133,9 @@ impl Driver {
             invariants: Vec::new(),
             broken: None,
             events: 0,
-            waiting: 0,
+            present: Time(0),
+            sleepers: BTreeMap::new(),
+            next_sleeper: 0,
             wakers: BTreeMap::new(),
             timer_runs: false,
         }
@@ -131,6 +149,7 @@ impl Driver {
         fork.next_birth = self.next_birth;
         if let Clock::Real { .. } = self.clock {
             fork.clock = Clock::Real { at: Instant::now(), time: self.now() };
+            fork.look_at_clock();
         }
         fork
     }
@@ -138,7 +157,14 @@ impl Driver {
     pub fn now(&self) -> Time {
         match self.clock {
             Clock::Virtual => self.world.now(),
-            Clock::Real { at, time } => time.after(at.elapsed()).max(self.world.now()),
+            Clock::Real { .. } => self.present.max(self.world.now()),
+        }
+    }
+
+    /// Reads the real clock, once for each entry.
+    fn look_at_clock(&mut self) {
+        if let Clock::Real { at, time } = self.clock {
+            self.present = time.after(at.elapsed());
         }
     }
 
@@ -227,6 +253,7 @@ impl Driver {
         if let Clock::Real { time, .. } = &mut self.clock {
             *time = time.after(by);
         }
+        self.look_at_clock();
         self.catch_up(target);
         self.take_broken()?;
         if !self.is_real() {
@@ -303,6 +330,7 @@ impl Driver {
         self.deliveries.rewind(|batch| world.batch_records(batch));
         if let Clock::Real { .. } = self.clock {
             self.clock = Clock::Real { at: Instant::now(), time: self.world.now() };
+            self.look_at_clock();
         }
         for (_, waker) in std::mem::take(&mut self.wakers) {
             waker.wake();
@@ -355,7 +383,6 @@ impl Driver {
 pub(super) struct Entry<'a> {
     guard: MutexGuard<'a, Driver>,
     shared: &'a Shared,
-    before: (Option<Time>, u64),
 }
 
 impl Deref for Entry<'_> {
@@ -373,25 +400,40 @@ impl DerefMut for Entry<'_> {
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
-        self.tell();
+        if self.shared.real_time {
+            // What this call set going is due by now too.
+            let now = self.present;
+            self.catch_up(now);
+            self.tell();
+        }
     }
 }
 
 impl Entry<'_> {
+    /// Wakes those who sleep for what is there now, and those who have to look earlier than they
+    /// meant to.
     fn tell(&mut self) {
         let driver = &mut *self.guard;
-        let sleepers = driver.waiting > 0 || !driver.wakers.is_empty();
-        if !sleepers || (driver.world.next_due(), driver.events) == self.before {
-            return;
-        }
-        let done: Vec<OpId> =
-            driver.wakers.keys().copied().filter(|&op| driver.world.has_result(op)).collect();
-        for op in done {
-            if let Some(waker) = driver.wakers.remove(&op) {
-                waker.wake();
+        if !driver.wakers.is_empty() {
+            let done: Vec<OpId> =
+                driver.wakers.keys().copied().filter(|&op| driver.world.has_result(op)).collect();
+            for op in done {
+                if let Some(waker) = driver.wakers.remove(&op) {
+                    waker.wake();
+                }
             }
         }
-        if driver.waiting > 0 {
+        if driver.sleepers.is_empty() {
+            return;
+        }
+        let next = driver.world.next_due().unwrap_or(Time::NEVER);
+        let timeline = driver.timeline;
+        let concerned = |sleeper: &Sleeper| {
+            next < sleeper.until
+                || sleeper.timeline != timeline
+                || sleeper.op.is_none_or(|op| driver.world.has_result(op))
+        };
+        if driver.sleepers.values().any(concerned) {
             self.shared.changed.notify_all();
         }
     }
@@ -401,6 +443,7 @@ impl Entry<'_> {
     pub fn drive<T>(
         &mut self,
         what: &str,
+        op: Option<OpId>,
         mut done: impl FnMut(&mut Driver) -> Option<T>,
     ) -> Result<T, Error> {
         let timeline = self.timeline;
@@ -413,26 +456,29 @@ impl Entry<'_> {
                 return Err(Error::Rewound);
             }
             if self.is_real() {
-                self.sleep();
+                self.sleep(op);
             } else if self.step().is_none() {
                 return Err(Error::Stalled { what: what.to_owned() });
             }
         }
     }
 
-    /// Applies what is due, or sleeps until something is.
-    pub(super) fn sleep(&mut self) {
-        let now = self.now();
+    /// Applies what is due, or sleeps until something is, or until `op` is done.
+    pub(super) fn sleep(&mut self, op: Option<OpId>) {
+        self.look_at_clock();
+        let now = self.present;
         if self.catch_up(now) {
             return;
         }
         self.tell();
-        let longest = Duration::from_millis(100);
-        let next = self.world.next_due().map_or(longest, |due| due.since(now).min(longest));
-        self.guard.waiting += 1;
-        self.shared.changed.wait_for(&mut self.guard, next);
-        self.guard.waiting -= 1;
-        self.before = (self.world.next_due(), self.events);
+        let latest = now.after(LONGEST_SLEEP);
+        let until = self.world.next_due().map_or(latest, |due| due.min(latest));
+        let number = self.next_sleeper;
+        self.next_sleeper += 1;
+        let timeline = self.timeline;
+        self.sleepers.insert(number, Sleeper { op, until, timeline });
+        self.shared.changed.wait_for(&mut self.guard, until.since(now));
+        self.sleepers.remove(&number);
     }
 }
 
@@ -453,10 +499,10 @@ impl Shared {
     }
 
     fn entry<'a>(&'a self, guard: MutexGuard<'a, Driver>) -> Entry<'a> {
-        let before = (guard.world.next_due(), guard.events);
-        let mut entry = Entry { guard, shared: self, before };
-        if entry.is_real() {
-            let now = entry.now();
+        let mut entry = Entry { guard, shared: self };
+        if self.real_time {
+            entry.look_at_clock();
+            let now = entry.present;
             entry.catch_up(now);
         }
         entry
@@ -490,7 +536,7 @@ impl Shared {
         op: OpId,
         what: &str,
     ) -> Result<Outcome, Error> {
-        match driver.drive(what, |driver| driver.world.take_result(op)) {
+        match driver.drive(what, Some(op), |driver| driver.world.take_result(op)) {
             Ok(result) => result,
             Err(error) => {
                 if error != Error::Rewound {
@@ -510,7 +556,7 @@ impl Shared {
         let weak = Arc::downgrade(self);
         std::thread::spawn(move || {
             while let Some(shared) = weak.upgrade() {
-                shared.look().sleep();
+                shared.look().sleep(None);
             }
         });
     }

@@ -138,7 +138,7 @@ impl Cluster {
     /// [`Error::Stalled`] when nothing is left to happen before; those of [`step`](Cluster::step).
     pub fn step_until(&self, mut done: impl FnMut(View<'_>) -> bool) -> Result<(), Error> {
         let mut driver = self.shared.enter()?;
-        driver.drive("the condition of step_until", |driver| {
+        driver.drive("the condition of step_until", None, |driver| {
             done(View::new(&driver.world)).then_some(())
         })
     }

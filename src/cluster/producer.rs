@@ -272,7 +272,7 @@ impl Delivery {
         }
         let shared = self.fate.shared.upgrade().ok_or(Error::Closed)?;
         let mut driver = shared.enter()?;
-        driver.drive("a delivery", |_| self.fate.of(&self.receipt))?
+        driver.drive("a delivery", None, |_| self.fate.of(&self.receipt))?
     }
 }
 

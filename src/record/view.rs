@@ -75,21 +75,21 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    #[inline]
+    #[inline(always)]
     fn varint(&mut self) -> Option<i64> {
         let (value, len) = varint::read(self.bytes)?;
         self.bytes = &self.bytes[len..];
         Some(value)
     }
 
-    #[inline]
+    #[inline(always)]
     fn varint_i32(&mut self) -> Option<i32> {
         let (value, len) = varint::read_i32(self.bytes)?;
         self.bytes = &self.bytes[len..];
         Some(value)
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.bytes.split_at_checked(len)?;
         self.bytes = rest;
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Bytes behind their length, −1 being null.
-    #[inline]
+    #[inline(always)]
     fn nullable(&mut self) -> Option<Option<&'a [u8]>> {
         match self.varint_i32()? {
             -1 => Some(None),
@@ -173,7 +173,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&mut self) -> Result<RecordRef<'a>, &'static str> {
         let len = self.reader.varint_i32().ok_or("length")?;
         let len = usize::try_from(len).map_err(|_| "length")?;
