@@ -13,10 +13,10 @@ type Case = fn() -> Result<String, Box<dyn Error>>;
 
 const CASES: [(&str, Case); 8] = [
     ("first_record", first_record),
-    ("end_to_end_100b", || compared("end_to_end_100b", 3_000_000, 100)),
-    ("end_to_end_1000b", || compared("end_to_end_1000b", 600_000, 1000)),
-    ("two_threads_100b", || compared("two_threads_100b", 3_000_000, 100)),
-    ("trace_off_100b", || compared("trace_off_100b", 3_000_000, 100)),
+    ("end_to_end_100b", || compared("end_to_end_100b", 10_000_000, 100)),
+    ("end_to_end_1000b", || compared("end_to_end_1000b", 1_000_000, 1000)),
+    ("two_threads_100b", || compared("two_threads_100b", 10_000_000, 100)),
+    ("trace_off_100b", || compared("trace_off_100b", 10_000_000, 100)),
     ("held_10m_100b", held),
     ("snapshot_restore", snapshot_restore),
     ("small_fork", small_fork),

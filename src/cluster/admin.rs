@@ -87,7 +87,7 @@ impl Admin {
 
     fn call(&self, request: Request) -> Result<Response, Error> {
         let what = request.api_key().name();
-        let outcome = self.shared.call(self.handle, Call::Admin(request), what)?;
+        let outcome = self.shared.call(self.handle, Call::Admin(Box::new(request)), what)?;
         match outcome {
             Outcome::Response(response) => Ok(*response),
             outcome => unreachable!("an admin gets a response, not {outcome:?}"),

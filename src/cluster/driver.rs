@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -35,6 +36,8 @@ pub(super) struct Handle {
 pub(super) struct Shared {
     driver: Mutex<Driver>,
     changed: Condvar,
+    /// Rises whenever sleepers are told of something: who is about to sleep watches it for a moment.
+    news: AtomicU64,
     real_time: bool,
 }
 
@@ -82,6 +85,9 @@ struct Sleeper {
     until: Time,
     timeline: u64,
 }
+
+/// How often a thread looks for news before it sleeps: some tens of microseconds.
+const SPINS: u32 = 4000;
 
 /// The longest time for which a thread sleeps without looking again.
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
@@ -274,7 +280,7 @@ impl Driver {
     }
 
     pub fn create(&mut self, config: ClientConfig) -> Handle {
-        match self.apply(Input::Create(config)) {
+        match self.apply(Input::Create(Box::new(config))) {
             Output::Created(id) => {
                 let birth = self.next_birth;
                 self.next_birth += 1;
@@ -383,6 +389,8 @@ impl Driver {
 pub(super) struct Entry<'a> {
     guard: MutexGuard<'a, Driver>,
     shared: &'a Shared,
+    /// The world's activity and the timeline when it was entered.
+    before: (u64, u64),
 }
 
 impl Deref for Entry<'_> {
@@ -400,7 +408,8 @@ impl DerefMut for Entry<'_> {
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
-        if self.shared.real_time {
+        let after = (self.world.activity(), self.timeline);
+        if self.shared.real_time && after != self.before {
             // What this call set going is due by now too.
             let now = self.present;
             self.catch_up(now);
@@ -434,6 +443,7 @@ impl Entry<'_> {
                 || sleeper.op.is_none_or(|op| driver.world.has_result(op))
         };
         if driver.sleepers.values().any(concerned) {
+            self.shared.news.fetch_add(1, Ordering::Release);
             self.shared.changed.notify_all();
         }
     }
@@ -477,7 +487,20 @@ impl Entry<'_> {
         self.next_sleeper += 1;
         let timeline = self.timeline;
         self.sleepers.insert(number, Sleeper { op, until, timeline });
-        self.shared.changed.wait_for(&mut self.guard, until.since(now));
+        let (shared, news) = (self.shared, self.shared.news.load(Ordering::Acquire));
+        let is_new = || shared.news.load(Ordering::Acquire) != news;
+        MutexGuard::unlocked(&mut self.guard, || {
+            // Under load the news is a few microseconds away, less than falling asleep takes.
+            for _ in 0..SPINS {
+                if is_new() {
+                    break;
+                }
+                std::hint::spin_loop();
+            }
+        });
+        if !is_new() {
+            self.shared.changed.wait_for(&mut self.guard, until.since(now));
+        }
         self.sleepers.remove(&number);
     }
 }
@@ -485,13 +508,18 @@ impl Entry<'_> {
 impl Shared {
     pub fn new(driver: Driver) -> Arc<Shared> {
         let real_time = driver.is_real();
-        Arc::new(Shared { driver: Mutex::new(driver), changed: Condvar::new(), real_time })
+        Arc::new(Shared {
+            driver: Mutex::new(driver),
+            changed: Condvar::new(),
+            news: AtomicU64::new(0),
+            real_time,
+        })
     }
 
     /// Exclusive use for a call: fails at once when another thread drives the virtual clock.
     pub fn enter(&self) -> Result<Entry<'_>, Error> {
         let guard = if self.real_time {
-            self.driver.lock()
+            self.lock()
         } else {
             self.driver.try_lock().ok_or(Error::ConcurrentDrive)?
         };
@@ -499,13 +527,25 @@ impl Shared {
     }
 
     fn entry<'a>(&'a self, guard: MutexGuard<'a, Driver>) -> Entry<'a> {
-        let mut entry = Entry { guard, shared: self };
+        let before = (guard.world.activity(), guard.timeline);
+        let mut entry = Entry { guard, shared: self, before };
         if self.real_time {
             entry.look_at_clock();
             let now = entry.present;
             entry.catch_up(now);
         }
         entry
+    }
+
+    /// The lock on the real clock, which is held for microseconds: it is worth a moment of trying.
+    fn lock(&self) -> MutexGuard<'_, Driver> {
+        for _ in 0..SPINS {
+            if let Some(guard) = self.driver.try_lock() {
+                return guard;
+            }
+            std::hint::spin_loop();
+        }
+        self.driver.lock()
     }
 
     /// Whether it runs on the wall clock.

@@ -222,7 +222,7 @@ impl Cluster {
     /// # Errors
     /// [`Error::ConcurrentDrive`].
     pub fn inject(&self, fault: Fault) -> Result<(), Error> {
-        self.tell(Input::Inject(fault))
+        self.tell(Input::Inject(Box::new(fault)))
     }
 
     /// A broker dies, with its connections and the requests that wait on it; or a client, with what

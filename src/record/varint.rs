@@ -40,7 +40,6 @@ fn zigzag(value: i64) -> u64 {
 /// Reads a 64-bit varint from the front of `bytes`: the value and how many bytes it took. `None`
 /// when the bytes end too early or it is longer than ten bytes.
 #[must_use]
-#[inline(always)]
 pub fn read(bytes: &[u8]) -> Option<(i64, usize)> {
     match bytes {
         [first @ ..0x80, ..] => Some((unzigzag(u64::from(*first)), 1)),
@@ -68,7 +67,6 @@ fn read_long(bytes: &[u8]) -> Option<(i64, usize)> {
 
 /// Like [`read`], for a number that must fit 32 bits and five bytes.
 #[must_use]
-#[inline(always)]
 pub fn read_i32(bytes: &[u8]) -> Option<(i32, usize)> {
     let (value, len) = read(bytes)?;
     if len > 5 {

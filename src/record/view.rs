@@ -77,16 +77,32 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     #[inline(always)]
     fn varint(&mut self) -> Option<i64> {
-        let (value, len) = varint::read(self.bytes)?;
-        self.bytes = &self.bytes[len..];
-        Some(value)
+        // One and two bytes are all that most records need.
+        let (value, rest) = match self.bytes {
+            [first @ ..0x80, rest @ ..] => (u64::from(*first), rest),
+            [first, second @ ..0x80, rest @ ..] => {
+                (u64::from(first & 0x7f) | u64::from(*second) << 7, rest)
+            }
+            _ => {
+                let (value, len) = varint::read(self.bytes)?;
+                self.bytes = &self.bytes[len..];
+                return Some(value);
+            }
+        };
+        self.bytes = rest;
+        Some((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
     #[inline(always)]
     fn varint_i32(&mut self) -> Option<i32> {
-        let (value, len) = varint::read_i32(self.bytes)?;
-        self.bytes = &self.bytes[len..];
-        Some(value)
+        match self.bytes {
+            [..0x80, ..] | [_, ..0x80, ..] => self.varint().map(|value| value as i32),
+            _ => {
+                let (value, len) = varint::read_i32(self.bytes)?;
+                self.bytes = &self.bytes[len..];
+                Some(value)
+            }
+        }
     }
 
     #[inline(always)]
@@ -207,7 +223,7 @@ impl<'a> Records<'a> {
 impl<'a> Iterator for Records<'a> {
     type Item = Result<RecordRef<'a>, BatchError>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.next >= self.count {
             return None;

@@ -38,7 +38,7 @@ impl From<ClientId> for Node {
 #[derive(Clone, Debug)]
 pub enum Input<'a> {
     /// Make a client.
-    Create(ClientConfig),
+    Create(Box<ClientConfig>),
     /// A call of a client.
     Call(ClientId, Call<'a>),
     /// Nobody waits for a call any more.
@@ -50,7 +50,7 @@ pub enum Input<'a> {
     /// Only the time passes.
     Tick,
     /// Something is to go wrong.
-    Inject(Fault),
+    Inject(Box<Fault>),
     /// A broker or a client dies.
     Crash(Node),
     /// A broker comes back.
@@ -82,7 +82,7 @@ pub enum Call<'a> {
     Position(TopicPartition),
     Lag(TopicPartition),
     LookUp(Vec<(TopicPartition, Timestamp)>),
-    Admin(Request),
+    Admin(Box<Request>),
     Close,
 }
 

@@ -112,6 +112,7 @@ pub struct World {
     pub(super) connections: BTreeMap<ConnectionId, Connection>,
     pub(super) next_connection: u64,
     pub(super) next_op: u64,
+    pub(super) completions: u64,
     pub(super) results: BTreeMap<OpId, Result<Outcome, Error>>,
     pub(super) latency: Latency,
     pub(super) latencies: Random,
@@ -143,6 +144,7 @@ impl World {
             connections: BTreeMap::new(),
             next_connection: 0,
             next_op: 0,
+            completions: 0,
             results: BTreeMap::new(),
             latency,
             latencies: Random::stream(seed, "latency"),
@@ -206,6 +208,12 @@ impl World {
         }
     }
 
+    /// A number that rises whenever an event is queued or a call is done: while it stays, nobody who
+    /// waits has anything to look at.
+    pub fn activity(&self) -> u64 {
+        self.next_sequence + self.completions
+    }
+
     /// How many clients have been made.
     pub fn client_count(&self) -> usize {
         self.members.len()
@@ -221,7 +229,7 @@ impl World {
         self.now = self.now.max(now);
         self.cause = None;
         match input {
-            Input::Create(config) => Output::Created(self.create(config, trace)),
+            Input::Create(config) => Output::Created(self.create(*config, trace)),
             Input::Call(client, call) => self.call(client, call, trace),
             Input::Abandon(client, op) => {
                 self.results.remove(&op);
@@ -238,7 +246,7 @@ impl World {
             Input::Deliver(key) => Output::Stepped(self.happen(key, trace)),
             Input::Tick => Output::Done,
             Input::Inject(fault) => {
-                self.faults.script(fault);
+                self.faults.script(*fault);
                 Output::Done
             }
             Input::Crash(Node::Broker(broker)) => self.crash_broker(broker, trace),
@@ -316,7 +324,7 @@ impl World {
                 call_consumer(consumer, now, op, call, &mut effects)
             }
             (Client::Admin(admin), Call::Admin(request)) => {
-                admin.call(now, op, request, &mut effects)
+                admin.call(now, op, *request, &mut effects)
             }
             (Client::Admin(admin), Call::Close) => admin.close(&mut effects),
             (_, call) => {
@@ -433,6 +441,7 @@ impl World {
                     let event = TraceEvent::Completed { ok: result.is_ok() };
                     trace.record(self.now, self.cause, self.actor(id), event);
                     self.results.insert(op, result);
+                    self.completions += 1;
                 }
                 Effect::Report(report) => self.outbox.push(report),
                 Effect::Event(event) => {
