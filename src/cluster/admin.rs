@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::driver::{Handle, Shared};
+use super::driver::Handle;
+use super::entry::Shared;
 use crate::api::{
     AlterConfigOp, AlterConfigsResource, AlterableConfig, ConfigResourceType, CreatableTopic,
     CreatePartitionsRequest, CreatePartitionsTopic, CreateTopicsRequest, DeleteTopicsRequest,

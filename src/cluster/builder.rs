@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Cluster;
-use super::driver::{Driver, Shared};
+use super::driver::Driver;
+use super::entry::Shared;
 use crate::error::Error;
 use crate::sim::trace::DEFAULT_TRACE_LIMIT;
 use crate::sim::{Journal, Latency, RandomFaults, Setup, Trace, World};

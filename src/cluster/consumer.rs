@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::consumed::{ConsumerRecord, decode};
-use super::driver::{Handle, Shared};
+use super::driver::Handle;
+use super::entry::Shared;
 use super::{Cluster, Operation};
 use crate::api::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 use crate::client::consumer::SeekTo;

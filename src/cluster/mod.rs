@@ -2,7 +2,8 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `driver.rs` | the lock around the world, the clocks, waiting, restoring |
+//! | `driver.rs` | the world with its clock, invariants, restoring |
+//! | `entry.rs` | the lock around it: entering, waiting, waking |
 //! | `builder.rs`, `snapshot.rs`, `operation.rs` | setting up; copies of the world; calls begun and awaited |
 //! | `producer.rs`, `consumer.rs`, `consumed.rs`, `admin.rs` | the handles, and the records that they give |
 
@@ -11,6 +12,7 @@ mod builder;
 mod consumed;
 mod consumer;
 mod driver;
+mod entry;
 mod operation;
 mod producer;
 mod snapshot;
@@ -34,7 +36,7 @@ use crate::sim::{
 };
 use crate::types::{BrokerId, EventId, Time};
 
-use driver::Shared;
+use entry::Shared;
 
 /// A cluster with its clock. Clones are the same cluster.
 #[derive(Clone, Debug)]

@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::driver::{Handle, Shared};
+use super::driver::Handle;
+use super::entry::Shared;
 use crate::client::{OpId, Outcome, Progress};
 use crate::error::Error;
 use crate::sim::Call;

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::driver::{Handle, Shared};
+use super::driver::Handle;
+use super::entry::Shared;
 use super::{Cluster, Operation};
 use crate::client::record::Record;
 use crate::client::{BatchId, ClientId, DeliveryReport, Outcome, Progress, Receipt};

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
-use super::driver::{Shared, State};
+use super::driver::State;
+use super::entry::Shared;
 use crate::error::Error;
 use crate::sim::{StateDiff, View, World};
 use crate::types::Time;

@@ -4,19 +4,22 @@
 //! |---|---|
 //! | `world.rs` | the value itself, its one door, the event queue, the clock |
 //! | `input.rs` | what goes through the door |
+//! | `effects.rs` | carrying out what nodes want done; their deadlines |
 //! | `wire.rs` | messages under way, connections, crashes and pauses |
 //! | `fault.rs` | what goes wrong with messages, scripted or drawn |
-//! | `trace.rs`, `mermaid.rs` | what happened, because of what |
+//! | `trace.rs`, `trace_text.rs`, `mermaid.rs` | what happened, because of what |
 //! | `journal.rs` | all inputs, to run them again |
 //! | `pending.rs`, `view.rs`, `describe.rs` | what may happen next, what there is, what differs |
 
 mod describe;
+mod effects;
 mod fault;
 mod input;
 mod journal;
 mod mermaid;
 mod pending;
 pub mod trace;
+mod trace_text;
 mod view;
 mod wire;
 mod world;

@@ -10,7 +10,7 @@ use super::input::{Call, ClientConfig, EventKey, Input, Node, Output};
 use super::trace::{Actor, Trace, TraceEvent};
 use crate::api::{Request, Response};
 use crate::broker::metadata::Overrides;
-use crate::broker::{Broker, BrokerEffect, ConnectionId};
+use crate::broker::{Broker, ConnectionId};
 use crate::client::admin::Admin;
 use crate::client::consumer::Consumer;
 use crate::client::producer::Producer;
@@ -414,108 +414,6 @@ impl World {
                 timer
             }
         })
-    }
-
-    pub(super) fn with_client(
-        &mut self,
-        id: ClientId,
-        trace: &mut Trace,
-        act: impl FnOnce(&mut Client, Time, &mut Vec<Effect>),
-    ) {
-        let mut effects = std::mem::take(&mut self.effects);
-        if let Some(member) = self.members.get_mut(&id) {
-            act(&mut member.client, self.now, &mut effects);
-        }
-        self.carry_out(id, effects, trace);
-    }
-
-    /// Does what a client wants done, and notes when it wants to be woken.
-    pub(super) fn carry_out(&mut self, id: ClientId, mut effects: Vec<Effect>, trace: &mut Trace) {
-        for effect in effects.drain(..) {
-            match effect {
-                Effect::Send { broker, correlation_id, request } => {
-                    self.send_request(id, broker, correlation_id, request, trace);
-                }
-                Effect::Disconnect { broker } => self.close(id, broker, trace),
-                Effect::Complete { op, result } => {
-                    let event = TraceEvent::Completed { ok: result.is_ok() };
-                    trace.record(self.now, self.cause, self.actor(id), event);
-                    self.results.insert(op, result);
-                    self.completions += 1;
-                }
-                Effect::Report(report) => self.outbox.push(report),
-                Effect::Event(event) => {
-                    let event = TraceEvent::Client(event);
-                    trace.record(self.now, self.cause, self.actor(id), event);
-                }
-            }
-        }
-        self.effects = effects;
-        self.set_client_deadline(id);
-    }
-
-    pub(super) fn set_client_deadline(&mut self, id: ClientId) {
-        let Some(member) = self.members.get_mut(&id) else { return };
-        let wanted = member.client.next_deadline().map(|due| due.max(self.now));
-        let current = member.deadline.map(|(due, _)| due);
-        if wanted == current {
-            return;
-        }
-        if let Some(key) = member.deadline.take() {
-            self.queue.remove(&key);
-        }
-        if let Some(due) = wanted {
-            let key = self.schedule(due, Event::ClientDeadline(id));
-            if let Some(member) = self.members.get_mut(&id) {
-                member.deadline = Some(key);
-            }
-        }
-    }
-
-    pub(super) fn schedule(&mut self, due: Time, event: Event) -> EventKey {
-        let key = (due, self.next_sequence);
-        self.next_sequence += 1;
-        self.queue.insert(key, Scheduled { cause: self.cause, event });
-        key
-    }
-
-    pub(super) fn carry_out_broker(
-        &mut self,
-        id: BrokerId,
-        effects: Vec<BrokerEffect>,
-        trace: &mut Trace,
-    ) {
-        for effect in effects {
-            match effect {
-                BrokerEffect::Reply { connection, correlation_id, response } => {
-                    self.send_response(id, connection, correlation_id, response, trace);
-                }
-                BrokerEffect::Close { connection } => self.reset(id, connection),
-                BrokerEffect::Event(event) => {
-                    let event = TraceEvent::Broker(event);
-                    trace.record(self.now, self.cause, Actor::Broker(id), event);
-                }
-            }
-        }
-        self.set_broker_deadline(id);
-    }
-
-    pub(super) fn set_broker_deadline(&mut self, id: BrokerId) {
-        let Some(server) = self.servers.get_mut(&id) else { return };
-        let wanted = server.broker.next_deadline().map(|due| due.max(self.now));
-        let current = server.deadline.map(|(due, _)| due);
-        if wanted == current {
-            return;
-        }
-        if let Some(key) = server.deadline.take() {
-            self.queue.remove(&key);
-        }
-        if let Some(due) = wanted {
-            let key = self.schedule(due, Event::BrokerDeadline(id));
-            if let Some(server) = self.servers.get_mut(&id) {
-                server.deadline = Some(key);
-            }
-        }
     }
 }
 

@@ -10,14 +10,14 @@
 
 mod fetcher;
 mod offsets;
+mod runner;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::metadata::Metadata;
 use super::network::{Backoff, Network};
 use super::{ClientId, Effect, OpId, Outcome, Progress};
-use crate::api::{ListOffsetsPartition, Response};
+use crate::api::ListOffsetsPartition;
 use crate::config::{AutoOffsetReset, ConsumerConfig};
 use crate::error::{Error, ErrorCode};
 use crate::random::Random;
@@ -330,185 +330,6 @@ impl Consumer {
         self.poll.take_if(|poll| poll.op == op);
         self.positions.retain(|wait| wait.op != op);
         self.lookups.remove(&op);
-    }
-
-    pub fn on_response(
-        &mut self,
-        now: Time,
-        broker: BrokerId,
-        correlation_id: i32,
-        response: Response,
-        effects: &mut Vec<Effect>,
-    ) {
-        match (self.network.answered(broker, correlation_id), response) {
-            (Some(Sent::Metadata), Response::Metadata(response)) => {
-                self.metadata.update(now, response);
-            }
-            (Some(Sent::Fetch(asked)), Response::Fetch(response)) => {
-                self.on_fetched(now, &asked, response, effects);
-            }
-            (Some(Sent::Positions(asked)), Response::ListOffsets(response)) => {
-                self.on_positions(now, &asked, &response, effects);
-            }
-            (Some(Sent::Lookup(op, asked)), Response::ListOffsets(response)) => {
-                self.on_looked_up(now, op, asked, &response);
-            }
-            _ => {}
-        }
-        self.run(now, effects);
-    }
-
-    pub fn on_disconnect(&mut self, now: Time, broker: BrokerId, effects: &mut Vec<Effect>) {
-        self.lose_connection(now, broker);
-        self.run(now, effects);
-    }
-
-    fn lose_connection(&mut self, now: Time, broker: BrokerId) {
-        self.metadata.invalidate();
-        for sent in self.network.disconnected(now, broker) {
-            match sent {
-                Sent::Metadata => self.metadata.failed(now),
-                Sent::Fetch(asked) => {
-                    for partition in asked.keys() {
-                        self.retry_later(now, partition);
-                    }
-                }
-                Sent::Positions(asked) => {
-                    for partition in &asked {
-                        self.retry_later(now, partition);
-                    }
-                }
-                Sent::Lookup(op, asked) => self.ask_again(now, op, asked),
-            }
-        }
-    }
-
-    fn retry_later(&mut self, now: Time, partition: &TopicPartition) {
-        let wait_ms = self.config.retry_backoff_ms as i64;
-        if let Some(state) = self.assigned.get_mut(partition) {
-            state.fetching = false;
-            state.looking_up = false;
-            state.not_before = now.after_ms(wait_ms);
-        }
-    }
-
-    pub fn on_deadline(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        while let Some(broker) = self.network.timed_out(now) {
-            effects.push(Effect::Event(super::ClientEvent::RequestTimedOut { broker }));
-            effects.push(Effect::Disconnect { broker });
-            self.lose_connection(now, broker);
-        }
-        self.run(now, effects);
-    }
-
-    /// Whether a call waits, so that the consumer may use the network.
-    fn is_active(&self) -> bool {
-        self.poll.is_some() || !self.positions.is_empty() || !self.lookups.is_empty()
-    }
-
-    /// Does whatever can be done now.
-    fn run(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        self.ran_at = now;
-        if self.closed || !self.is_active() {
-            return;
-        }
-        self.note_fatal_errors();
-        self.metadata.refresh_if_old(now);
-        self.ask_for_metadata(now, effects);
-        self.ask_for_positions(now, effects);
-        self.send_lookups(now, effects);
-        if self.poll.is_some() {
-            self.send_fetches(now, effects);
-        }
-        self.finish_positions(now, effects);
-        self.finish_lookups(now, effects);
-        self.finish_poll(now, effects);
-    }
-
-    /// A topic that can never be read fails the next poll.
-    fn note_fatal_errors(&mut self) {
-        let topics = self.assigned.keys().map(|partition| &partition.topic);
-        let fatal = topics
-            .filter_map(|topic| self.metadata.fatal_error(topic).map(|code| (topic, code)))
-            .next();
-        if let Some((topic, code)) = fatal {
-            self.error.get_or_insert(Error::kafka(code, format!("topic '{topic}'")));
-        }
-    }
-
-    fn finish_poll(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let Some(poll) = self.poll.take() else { return };
-        let batches = self.take_records();
-        let result = if !batches.is_empty() {
-            // The next fetches go out before the user sees these records.
-            self.send_fetches(now, effects);
-            Ok(Outcome::Polled(batches))
-        } else if let Some(error) = self.error.take() {
-            Err(error)
-        } else if poll.deadline <= now {
-            Ok(Outcome::Polled(batches))
-        } else {
-            self.poll = Some(poll);
-            return;
-        };
-        effects.push(Effect::Complete { op: poll.op, result });
-    }
-
-    fn finish_positions(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        for wait in std::mem::take(&mut self.positions) {
-            let position = self.assigned.get(&wait.partition).map(|state| state.position);
-            let result = match position {
-                None => Err(Error::NotAssigned(wait.partition.clone())),
-                Some(Position::At(offset)) => Ok(Outcome::Offset(offset)),
-                Some(_) if self.error.is_some() => match self.error.take() {
-                    Some(error) => Err(error),
-                    None => continue,
-                },
-                Some(_) if wait.deadline <= now => Err(Error::Timeout {
-                    what: format!("the position of {}", wait.partition),
-                    after: Duration::from_millis(self.config.default_api_timeout_ms as u64),
-                }),
-                Some(_) => {
-                    self.positions.push(wait);
-                    continue;
-                }
-            };
-            effects.push(Effect::Complete { op: wait.op, result });
-        }
-    }
-
-    pub fn next_deadline(&self) -> Option<Time> {
-        let in_flight = self.network.next_deadline();
-        let free = self.network.free_at(self.metadata.brokers());
-        if self.closed || !self.is_active() {
-            return in_flight;
-        }
-        let backoffs = self.assigned.values().map(|state| state.not_before);
-        // What was waited for and has come cannot be waited for again.
-        let backoffs = backoffs.filter(|&due| due > self.ran_at);
-        let blocked = |broker| self.network.blocked_until(self.ran_at, broker);
-        let brokers = self.metadata.brokers().filter_map(blocked);
-        let calls = self.positions.iter().map(|wait| wait.deadline);
-        let lookups = self.lookups.values().map(|lookup| lookup.next_deadline(self.ran_at));
-        let poll = self.poll.as_ref().map(|poll| poll.deadline);
-        in_flight
-            .into_iter()
-            .chain(self.metadata.next_deadline().map(|due| due.max(free)))
-            .chain(backoffs)
-            .chain(brokers)
-            .chain(calls)
-            .chain(lookups)
-            .chain(poll)
-            .min()
-    }
-
-    fn ask_for_metadata(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let Some(broker) = self.network.least_loaded(now, self.metadata.brokers()) else { return };
-        if let Some(request) = self.metadata.next_request(now) {
-            let expected = Some((self.config.request_timeout_ms, Sent::Metadata));
-            let request = crate::api::Request::Metadata(request);
-            self.network.send(now, broker, request, expected, effects);
-        }
     }
 
     /// What `auto.offset.reset` says, or the error that it demands.

@@ -1,0 +1,120 @@
+//! The trace as text, a line an entry: time, id, cause, actor, event.
+
+use std::fmt;
+
+use super::fault::FaultKind;
+use super::trace::{Direction, TraceEntry, TraceEvent};
+use crate::broker::BrokerEvent;
+use crate::client::ClientEvent;
+
+impl fmt::Display for TraceEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.id.to_string();
+        let cause = self.cause.map_or_else(|| "-".to_owned(), |cause| cause.to_string());
+        write!(f, "{:>13} {id:>6} <{cause:>6} {:<12} {}", self.time, self.actor, self.event)
+    }
+}
+
+impl fmt::Display for TraceEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arrow = |direction: &Direction| match direction {
+            Direction::Request => "request",
+            Direction::Response => "response",
+        };
+        match self {
+            TraceEvent::Created => write!(f, "created"),
+            TraceEvent::Called(call) => write!(f, "calls {call}"),
+            TraceEvent::Completed { ok: true } => write!(f, "call done"),
+            TraceEvent::Completed { ok: false } => write!(f, "call failed"),
+            TraceEvent::Connected { to, connection } => {
+                write!(f, "connected to {to} (connection {})", connection.0)
+            }
+            TraceEvent::Disconnected { from, connection } => {
+                write!(f, "disconnected from {from} (connection {})", connection.0)
+            }
+            TraceEvent::Sent { to, direction, api, correlation_id } => {
+                write!(f, "sends {api} {} {correlation_id} to {to}", arrow(direction))
+            }
+            TraceEvent::Delivered { from, direction, api, correlation_id } => {
+                write!(f, "gets {api} {} {correlation_id} from {from}", arrow(direction))
+            }
+            TraceEvent::Lost { to, direction, api, correlation_id } => {
+                write!(f, "{api} {} {correlation_id} to {to} is lost", arrow(direction))
+            }
+            TraceEvent::Timer => write!(f, "deadline"),
+            TraceEvent::Fault(FaultKind::Delay(micros)) => write!(f, "fault: delay of {micros} us"),
+            TraceEvent::Fault(kind) => write!(f, "fault: {kind:?}"),
+            TraceEvent::Crashed => write!(f, "crashes"),
+            TraceEvent::Restarted => write!(f, "restarts"),
+            TraceEvent::Paused { until } => write!(f, "pauses until {until}"),
+            TraceEvent::Broker(event) => event.fmt(f),
+            TraceEvent::Client(event) => event.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for BrokerEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BrokerEvent::Appended { partition, base_offset, last_offset, bytes } => {
+                write!(f, "appends {partition} offsets {base_offset}..={last_offset}, {bytes} B")
+            }
+            BrokerEvent::Rolled { partition, base_offset, reason } => {
+                write!(f, "rolls {partition} to a segment from {base_offset}: {reason:?}")
+            }
+            BrokerEvent::Indexed { partition, offset, position } => {
+                write!(f, "indexes {partition} offset {offset} at {position}")
+            }
+            BrokerEvent::HighWatermark { partition, from, to } => {
+                write!(f, "high watermark of {partition} {from} -> {to}")
+            }
+            BrokerEvent::Refused { partition, error } => {
+                write!(f, "refuses a batch for {partition}: {error}")
+            }
+            BrokerEvent::FetchParked { deadline } => write!(f, "fetch waits until {deadline}"),
+            BrokerEvent::FetchExpired => write!(f, "fetch has waited long enough"),
+            BrokerEvent::TopicCreated { topic, partitions } => {
+                write!(f, "topic {topic} created with {partitions} partitions")
+            }
+            BrokerEvent::PartitionsAdded { topic, partitions } => {
+                write!(f, "topic {topic} has {partitions} partitions now")
+            }
+            BrokerEvent::TopicDeleted { topic } => write!(f, "topic {topic} deleted"),
+            BrokerEvent::ConfigsChanged { topic: Some(topic) } => {
+                write!(f, "configs of topic {topic} changed")
+            }
+            BrokerEvent::ConfigsChanged { topic: None } => write!(f, "broker configs changed"),
+        }
+    }
+}
+
+impl fmt::Display for ClientEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientEvent::BatchReady { partition, records, bytes, reason } => {
+                write!(f, "batch for {partition} ready: {records} records, {bytes} B, {reason:?}")
+            }
+            ClientEvent::Retry { partition, attempt, backoff_ms, error } => {
+                write!(f, "retry {attempt} for {partition} in {backoff_ms} ms: {error}")
+            }
+            ClientEvent::Split { partition, parts } => {
+                write!(f, "batch for {partition} split into {parts}")
+            }
+            ClientEvent::DeliveryFailed { partition, records, why } => {
+                write!(f, "{records} records for {partition} given up: {why}")
+            }
+            ClientEvent::RequestTimedOut { broker } => {
+                write!(f, "broker-{broker} has not answered in time")
+            }
+            ClientEvent::BufferExhausted { used } => {
+                write!(f, "waits for memory, {used} B in use")
+            }
+            ClientEvent::PositionReset { partition, offset } => {
+                write!(f, "position of {partition} set to {offset}")
+            }
+            ClientEvent::OutOfRange { partition, offset } => {
+                write!(f, "position {offset} of {partition} is out of range")
+            }
+        }
+    }
+}
