@@ -98,7 +98,7 @@ fn restore_keeps_older_handles_and_fences_younger_ones() {
 fn step_back_undoes_one_event_at_a_time() {
     let cluster = with_topic(Cluster::builder().journal(true), 1);
     let producer = cluster.producer(NONE).unwrap();
-    send(&producer, &["a"]);
+    let delivery = producer.send(Record::to("orders").value("a")).unwrap();
     let mut states = vec![(cluster.trace().fingerprint(), cluster.describe())];
     while cluster.view(|view| view.partition(("orders", 0)).unwrap().high_watermark().0) == 0 {
         cluster.step().unwrap();
@@ -109,8 +109,10 @@ fn step_back_undoes_one_event_at_a_time() {
         cluster.step_back().unwrap();
         assert_eq!((cluster.trace().fingerprint(), cluster.describe()), *earlier);
     }
-    // The handle is older than where we are: it goes on.
+    // The handle and its delivery are older than where we are: they go on.
+    assert!(delivery.try_result().is_none());
     producer.flush().unwrap();
+    assert_eq!(delivery.try_result().unwrap().unwrap().offset, 0);
     assert_eq!(read_all(&mut reader(&cluster, 1)), ["a"]);
 
     let without = Cluster::builder().build().unwrap();

@@ -322,20 +322,15 @@ impl Driver {
         let Some(target) = journal.before_last_event() else {
             return Err(Error::InvalidArgument("no event has happened yet".to_owned()));
         };
-        let Some((from, mut state)) = self.checkpoints.nearest(target).cloned() else {
+        let Some((from, checkpoint)) = self.checkpoints.nearest(target).cloned() else {
             unreachable!("the first input of a journal has a checkpoint before it");
         };
-        let births = self.births.clone();
-        self.restore(&state);
-        journal.apply(from, target, &mut self.world, &mut self.trace);
-        state = self.state();
-        // Clients that were made between the checkpoint and the target are the same ones.
-        state.births = births[..self.world.client_count().min(births.len())].to_vec();
-        state.journal = target;
-        if let Some(kept) = &mut self.journal {
-            *kept = journal;
-        }
-        self.restore(&state);
+        let (mut world, mut trace) = (checkpoint.world, self.trace.clone());
+        trace.rewind(&checkpoint.trace);
+        journal.apply(from, target, &mut world, &mut trace);
+        // The clients of that moment are the first ones of now: none has been given up since.
+        let births = self.births[..world.client_count().min(self.births.len())].to_vec();
+        self.restore(&State { world, trace: trace.position(), births, journal: target });
         Ok(())
     }
 
