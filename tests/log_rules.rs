@@ -222,6 +222,58 @@ fn truncation_drops_whole_batches_and_segments() {
     assert_eq!(f.log.segments().next().unwrap().base_offset(), Offset(2));
 }
 
+/// The same batches went through Kafka 4.3.1's own `LogSegment`, which wrote these index files and
+/// gave these answers about timestamps.
+#[test]
+fn indexes_are_kafkas_to_the_byte() {
+    const INDEX: &str =
+        "000000050000022d00000007000003b50000000a0000080000000011000009f60000001500000bfc";
+    const TIME_INDEX: &str = "00000000000005dc0000000500000000000007d00000000900000000\
+                              00000a28000000110000000000000a2900000015";
+    let batches = [
+        (10, 1, 1000),
+        (200, 2, 900),
+        (30, 3, 1500),
+        (150, 1, 1500),
+        (150, 1, 1400),
+        (400, 2, 2000),
+        (5, 1, 1999),
+        (5, 4, 2500),
+        (250, 1, 100),
+        (90, 2, 2600),
+        (90, 2, 2600),
+        (90, 2, 2601),
+    ];
+    let mut f = Fixture::new(LogConfig { index_interval_bytes: 300, ..LogConfig::default() });
+    f.log.truncate_fully_and_start_at(&mut f.disk, Offset(100)).unwrap();
+    for (len, count, timestamp) in batches {
+        let timestamps: Vec<i64> = (0..count).map(|record| timestamp - record).collect();
+        f.append(&timestamps, len).unwrap();
+    }
+    let mut file = |extension: &str| {
+        let file = f.disk.open(&format!("orders-0/00000000000000000100.{extension}")).unwrap();
+        f.disk.read(file, 0, usize::MAX).unwrap().into_bytes()
+    };
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(file("log").len(), 3327);
+    assert_eq!(hex(&file("index")), INDEX);
+    assert_eq!(hex(&file("timeindex")), TIME_INDEX);
+    let table = [
+        (0, Some((1000, 100))),
+        (950, Some((1000, 100))),
+        (1000, Some((1000, 100))),
+        (1450, Some((1500, 103))),
+        (1600, Some((2000, 108))),
+        (2400, Some((2500, 111))),
+        (2601, Some((2601, 120))),
+        (2602, None),
+    ];
+    for (target, expected) in table {
+        let found = f.log.offset_for_timestamp(&f.disk, Timestamp(target)).unwrap();
+        assert_eq!(found.map(|(at, offset, _)| (at.0, offset.0)), expected, "{target}");
+    }
+}
+
 /// A log from batches of any size and any timestamps, with small segments and a dense index.
 fn logs() -> impl Strategy<Value = (Fixture2, Vec<Vec<i64>>)> {
     let batches = prop::collection::vec(prop::collection::vec(0..500_i64, 1..6), 1..40);
