@@ -13,7 +13,7 @@ use crate::client::consumer::SeekTo;
 use crate::client::{ClientId, Outcome};
 use crate::error::Error;
 use crate::sim::Call;
-use crate::types::{Offset, Timestamp, TopicPartition};
+use crate::types::{Offset, Time, Timestamp, TopicPartition};
 
 /// Reads records. One thread at a time uses it.
 #[derive(Debug)]
@@ -64,8 +64,8 @@ impl Consumer {
     /// [`Error::OffsetOutOfRange`] and [`Error::NoOffset`] without a reset policy, Kafka's errors,
     /// [`Error::Closed`].
     pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>, Error> {
-        let deadline = self.shared.look().now().after(timeout);
-        polled(self.call(Call::Poll(deadline), "a poll")?)
+        let call = |now: Time| Call::Poll(now.after(timeout));
+        polled(self.shared.call_at(self.handle, call, "a poll")?)
     }
 
     /// Begins a [`poll`](Consumer::poll).

@@ -215,7 +215,18 @@ impl Shared {
 
     /// Makes a call and drives until it is done.
     pub fn call(&self, handle: Handle, call: Call<'_>, what: &str) -> Result<Outcome, Error> {
+        self.call_at(handle, |_| call, what)
+    }
+
+    /// Makes a call that depends on the time when it is made, and drives until it is done.
+    pub fn call_at<'c>(
+        &self,
+        handle: Handle,
+        call: impl FnOnce(Time) -> Call<'c>,
+        what: &str,
+    ) -> Result<Outcome, Error> {
         let mut driver = self.enter()?;
+        let call = call(driver.now());
         let (op, progress) = driver.begin(handle, call)?;
         driver.take_broken()?;
         match progress {

@@ -16,7 +16,7 @@ use crate::client::record::Record;
 use crate::client::{BatchId, ClientId, DeliveryReport, Outcome, Progress, Receipt};
 use crate::error::Error;
 use crate::sim::Call;
-use crate::types::{Offset, Timestamp};
+use crate::types::{Offset, Time, Timestamp};
 
 /// The user's own choice of a partition among so many.
 pub(super) type UserPartitioner = Arc<dyn Fn(&Record<'_>, i32) -> i32 + Send + Sync>;
@@ -239,9 +239,8 @@ impl Producer {
     /// # Errors
     /// [`Error::Rewound`], [`Error::ConcurrentDrive`].
     pub fn close(&self, timeout: Duration) -> Result<(), Error> {
-        let deadline = self.shared.look().now().after(timeout);
-        let what = "the producer to close";
-        self.shared.call(self.handle, Call::CloseProducer(deadline), what).map(drop)
+        let call = |now: Time| Call::CloseProducer(now.after(timeout));
+        self.shared.call_at(self.handle, call, "the producer to close").map(drop)
     }
 }
 
