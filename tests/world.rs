@@ -233,6 +233,7 @@ fn seeds_give_many_orders_of_deliveries_and_each_seed_one() {
         assert_eq!(order, order_of_deliveries(seed), "seed {seed}");
         orders.insert(order);
     }
+    println!("{} orders of deliveries over 100 seeds", orders.len());
     assert!(orders.len() >= 20, "{} orders", orders.len());
 }
 
@@ -432,4 +433,41 @@ fn operations_and_deliveries_are_futures_on_both_clocks() {
         assert_eq!(block_on(delivery).unwrap().offset, 0);
         assert_eq!(block_on(poll).unwrap().len(), 1);
     }
+}
+
+#[test]
+fn a_message_that_comes_twice_is_appended_twice() {
+    let cluster = with_topic(Cluster::builder(), 1);
+    let producer = cluster.producer(NONE).unwrap();
+    cluster.inject(Fault::duplicate_request(ApiKey::Produce)).unwrap();
+    let delivery = producer.send(Record::to("orders").value("a")).unwrap();
+    producer.flush().unwrap();
+    cluster.advance(SECOND).unwrap();
+    assert_eq!(delivery.try_result().unwrap().unwrap().offset, 0);
+    assert_eq!(read_all(&mut reader(&cluster, 1)), ["a", "a"]);
+}
+
+#[test]
+fn the_admin_sees_what_it_made() {
+    let cluster = with_topic(Cluster::builder().config("log.retention.hours", "1"), 2);
+    let admin = cluster.admin();
+    let orders = admin.describe_topic("orders").unwrap();
+    assert_eq!((orders.name.as_str(), orders.partitions.len()), ("orders", 2));
+    assert!(orders.partitions.iter().all(|p| p.leader == Some(kafkarium::BrokerId(1))));
+    admin.alter_topic_configs("orders", &[("retention.ms", Some("5"))]).unwrap();
+    admin.alter_broker_configs(&[("log.segment.bytes", Some("2000000"))]).unwrap();
+    let configs = admin.describe_topic_configs("orders").unwrap();
+    let value = |name: &str| {
+        let entry = configs.iter().find(|entry| entry.name == name).unwrap();
+        (entry.value.clone().unwrap(), entry.source)
+    };
+    use kafkarium::config::ConfigSource;
+    assert_eq!(value("retention.ms"), ("5".to_owned(), ConfigSource::DynamicTopicConfig));
+    let dynamic = ConfigSource::DynamicDefaultBrokerConfig;
+    assert_eq!(value("segment.bytes"), ("2000000".to_owned(), dynamic));
+    assert_eq!(value("segment.ms"), ("604800000".to_owned(), ConfigSource::DefaultConfig));
+    admin.delete_topic("orders").unwrap();
+    admin.create_topic("orders", kafkarium::TopicSpec::partitions(1)).unwrap();
+    // The same name, another topic.
+    assert_ne!(admin.describe_topic("orders").unwrap().topic_id, orders.topic_id);
 }

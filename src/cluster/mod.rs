@@ -189,7 +189,7 @@ impl Cluster {
 
     /// Checks from now on after every event that `check` is satisfied. The call that drives stops
     /// with [`Error::InvariantBroken`] right after the event that broke it, and once for each time
-    /// that it breaks.
+    /// that it breaks. `check` runs under the lock and must not use handles of this cluster.
     ///
     /// # Errors
     /// [`Error::InvariantBroken`] when it does not hold to begin with.
