@@ -92,7 +92,7 @@ fn read_to_the_end(cluster: &Cluster) -> Result<Vec<String>, String> {
 #[test]
 fn acknowledged_records_are_never_lost_and_every_seed_runs_the_same_twice() {
     let only = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let seeds = only.map_or(1..=60, |seed: u64| seed..=seed);
+    let seeds = only.map_or(1..=200, |seed: u64| seed..=seed);
     for seed in seeds {
         let (fingerprint, result) = run(seed);
         let replay = format!("replay it with: SEED={seed} cargo test --test seeds");

@@ -3,14 +3,18 @@
 
 use std::time::Duration;
 
-use kafkarium::{Cluster, ClusterBuilder, Consumer, Producer, Record, TopicSpec};
+use kafkarium::{Cluster, ClusterBuilder, Consumer, ErrorCode, Producer, Record, TopicSpec};
 
 pub const NONE: [(&str, &str); 0] = [];
 pub const SECOND: Duration = Duration::from_secs(1);
 
 pub fn with_topic(builder: ClusterBuilder, partitions: i32) -> Cluster {
     let cluster = builder.build().unwrap();
-    cluster.admin().create_topic("orders", TopicSpec::partitions(partitions)).unwrap();
+    match cluster.admin().create_topic("orders", TopicSpec::partitions(partitions)) {
+        // As in Kafka: when the reply to the first attempt is lost, the second one finds the topic.
+        Err(error) if error.code() == Some(ErrorCode::TopicAlreadyExists) => {}
+        created => drop(created.unwrap()),
+    }
     cluster
 }
 
