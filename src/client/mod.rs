@@ -26,6 +26,14 @@ pub use producer::Receipt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u32);
 
+impl ClientId {
+    /// Its place among the clients of the world, from 0.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Names a call that could not be answered at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OpId(pub u64);
@@ -52,14 +60,36 @@ impl Progress {
     /// Done, with nothing to say.
     pub const DONE: Progress = Progress::Ready(Ok(Outcome::Done));
 
-    /// Whether a record was added to a batch that others are in already.
-    pub fn joined_open_batch(&self) -> bool {
-        matches!(self, Progress::Ready(Ok(Outcome::Sent(receipt))) if receipt.index > 0)
-    }
-
     /// Done, with an error.
     pub fn failed(error: Error) -> Progress {
         Progress::Ready(Err(error))
+    }
+}
+
+/// How a send went. There are millions of them, so it is small: its rare parts are boxed.
+#[derive(Clone, Debug)]
+pub enum Sending {
+    /// The record is in a batch.
+    Buffered(Receipt),
+    /// The partitioner of the user is asked: so many partitions there are.
+    ChoosePartition(i32),
+    /// An [`Effect::Complete`] with [`Outcome::Sent`] or another one will follow.
+    Waiting(OpId),
+    /// It is in no batch.
+    Failed(Box<Error>),
+}
+
+impl Sending {
+    /// It failed.
+    #[inline(always)]
+    pub fn failed(error: Error) -> Sending {
+        Sending::Failed(Box::new(error))
+    }
+
+    /// Whether the record was added to a batch that others are in already.
+    #[inline]
+    pub fn joined_open_batch(&self) -> bool {
+        matches!(self, Sending::Buffered(receipt) if receipt.index > 0)
     }
 }
 

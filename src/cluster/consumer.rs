@@ -42,7 +42,7 @@ impl Consumer {
         Ok(Consumer { shared: fork.shared.clone(), handle: self.handle })
     }
 
-    fn call(&mut self, call: Call<'_>, what: &str) -> Result<Outcome, Error> {
+    fn call(&mut self, call: Call, what: &str) -> Result<Outcome, Error> {
         self.shared.call(self.handle, call, what)
     }
 

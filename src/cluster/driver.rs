@@ -11,7 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::entry::Sleeper;
 use super::producer::Deliveries;
-use crate::client::{ClientId, OpId, Progress};
+use crate::client::record::Record;
+use crate::client::{ClientId, OpId, Progress, Sending};
 use crate::error::Error;
 use crate::sim::{
     Call, Checkpoints, ClientConfig, Input, Journal, JournalPosition, Output, Trace, TracePosition,
@@ -46,6 +47,8 @@ pub(super) struct Driver {
     events: u64,
     /// What the real clock showed when the driver was entered.
     pub(super) present: Time,
+    /// The world's activity and the timeline when it was entered on the real clock.
+    pub(super) found: (u64, u64),
     /// The calls that threads sleep for, and when those threads look again by themselves.
     pub(super) sleepers: BTreeMap<u64, Sleeper>,
     pub(super) next_sleeper: u64,
@@ -110,6 +113,7 @@ impl Driver {
             broken: None,
             events: 0,
             present: Time(0),
+            found: (0, 0),
             sleepers: BTreeMap::new(),
             next_sleeper: 0,
             wakers: BTreeMap::new(),
@@ -130,6 +134,7 @@ impl Driver {
         fork
     }
 
+    #[inline]
     pub fn now(&self) -> Time {
         match self.clock {
             Clock::Virtual => self.world.now(),
@@ -151,21 +156,10 @@ impl Driver {
     /// Whatever reaches the world goes through here.
     pub fn apply(&mut self, input: Input<'_>) -> Output {
         let now = if matches!(input, Input::Step) { self.world.now() } else { self.now() };
-        if let Some(journal) = &mut self.journal {
-            if self.checkpoints.is_due() {
-                let position = journal.position();
-                let state = self.state();
-                self.checkpoints.add(position, state);
-            }
-            if let Some(journal) = &mut self.journal {
-                journal.record(now, &input);
-            }
-        }
+        self.record(now, &input);
         let output = self.world.apply(now, input, &mut self.trace);
-        if self.world.has_reports() {
-            for report in self.world.take_reports() {
-                self.deliveries.report(report);
-            }
+        for report in self.world.take_reports() {
+            self.deliveries.report(report);
         }
         if !self.invariants.is_empty() {
             let event = match output {
@@ -175,6 +169,17 @@ impl Driver {
             self.check_invariants(event);
         }
         output
+    }
+
+    fn record(&mut self, now: Time, input: &Input<'_>) {
+        let Some(position) = self.journal.as_ref().map(Journal::position) else { return };
+        if self.checkpoints.is_due() {
+            let state = self.state();
+            self.checkpoints.add(position, state);
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.record(now, input);
+        }
     }
 
     fn check_invariants(&mut self, event: EventId) {
@@ -263,14 +268,36 @@ impl Driver {
 
     /// Fails when the client of a handle has not been made yet in this world.
     pub fn check(&self, handle: Handle) -> Result<(), Error> {
-        match self.births.get(handle.id.0 as usize) {
-            Some(&birth) if birth == handle.birth => Ok(()),
-            _ => Err(Error::Rewound),
+        if self.is_alive(handle) { Ok(()) } else { Err(Error::Rewound) }
+    }
+
+    #[inline]
+    fn is_alive(&self, handle: Handle) -> bool {
+        self.births.get(handle.id.index()) == Some(&handle.birth)
+    }
+
+    /// Gives a producer a record.
+    #[inline(always)]
+    pub fn send(&mut self, handle: Handle, record: &Record<'_>) -> Sending {
+        if !self.is_alive(handle) {
+            return Sending::failed(Error::Rewound);
+        }
+        if self.journal.is_none() && self.invariants.is_empty() {
+            return self.world.send(self.now(), handle.id, record, &mut self.trace);
+        }
+        self.send_watched(handle, record)
+    }
+
+    #[inline(never)]
+    fn send_watched(&mut self, handle: Handle, record: &Record<'_>) -> Sending {
+        match self.apply(Input::Send(handle.id, record)) {
+            Output::Sent(sending) => sending,
+            output => unreachable!("a send is answered as a send, not with {output:?}"),
         }
     }
 
     /// Makes a call without waiting for what comes of it.
-    pub fn begin(&mut self, handle: Handle, call: Call<'_>) -> Result<(OpId, Progress), Error> {
+    pub fn begin(&mut self, handle: Handle, call: Call) -> Result<(OpId, Progress), Error> {
         self.check(handle)?;
         match self.apply(Input::Call(handle.id, call)) {
             Output::Called(op, progress) => Ok((op, progress)),

@@ -45,8 +45,6 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 pub(super) struct Entry<'a> {
     guard: MutexGuard<'a, Driver>,
     shared: &'a Shared,
-    /// The world's activity and the timeline when it was entered.
-    before: (u64, u64),
 }
 
 impl Deref for Entry<'_> {
@@ -63,17 +61,23 @@ impl DerefMut for Entry<'_> {
 }
 
 impl Drop for Entry<'_> {
+    #[inline]
     fn drop(&mut self) {
-        if self.shared.real_time && (self.world.activity(), self.timeline) != self.before {
-            // What this call set going is due by now too.
-            let now = self.present;
-            self.catch_up(now);
-            self.tell();
+        if self.shared.real_time && (self.world.activity(), self.timeline) != self.found {
+            self.leave();
         }
     }
 }
 
 impl Entry<'_> {
+    /// What this call set going is due by now too, and others may wait for it.
+    #[cold]
+    fn leave(&mut self) {
+        let now = self.present;
+        self.catch_up(now);
+        self.tell();
+    }
+
     /// Wakes those who sleep for what is there now, and those who have to look earlier than they
     /// meant to.
     fn tell(&mut self) {
@@ -173,18 +177,21 @@ impl Shared {
 
     /// Exclusive use for a call: fails at once when another thread drives the virtual clock.
     pub fn enter(&self) -> Result<Entry<'_>, Error> {
-        let guard = if self.real_time {
-            self.lock()
-        } else {
-            self.driver.try_lock().ok_or(Error::ConcurrentDrive)?
-        };
-        Ok(self.entry(guard))
+        self.try_enter().ok_or(Error::ConcurrentDrive)
     }
 
+    /// As [`enter`](Shared::enter); `None` when another thread drives the virtual clock.
+    #[inline]
+    pub fn try_enter(&self) -> Option<Entry<'_>> {
+        let guard = if self.real_time { self.lock() } else { self.driver.try_lock()? };
+        Some(self.entry(guard))
+    }
+
+    #[inline]
     fn entry<'a>(&'a self, guard: MutexGuard<'a, Driver>) -> Entry<'a> {
-        let mut entry = Entry { guard, shared: self, before: (0, 0) };
+        let mut entry = Entry { guard, shared: self };
         if self.real_time {
-            entry.before = (entry.world.activity(), entry.timeline);
+            entry.found = (entry.world.activity(), entry.timeline);
             entry.look_at_clock();
             let now = entry.present;
             entry.catch_up(now);
@@ -214,15 +221,15 @@ impl Shared {
     }
 
     /// Makes a call and drives until it is done.
-    pub fn call(&self, handle: Handle, call: Call<'_>, what: &str) -> Result<Outcome, Error> {
+    pub fn call(&self, handle: Handle, call: Call, what: &str) -> Result<Outcome, Error> {
         self.call_at(handle, |_| call, what)
     }
 
     /// Makes a call that depends on the time when it is made, and drives until it is done.
-    pub fn call_at<'c>(
+    pub fn call_at(
         &self,
         handle: Handle,
-        call: impl FnOnce(Time) -> Call<'c>,
+        call: impl FnOnce(Time) -> Call,
         what: &str,
     ) -> Result<Outcome, Error> {
         let mut driver = self.enter()?;

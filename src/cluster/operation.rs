@@ -37,7 +37,7 @@ impl<T> Operation<T> {
     pub(super) fn begin(
         shared: &Arc<Shared>,
         handle: Handle,
-        call: Call<'_>,
+        call: Call,
         what: &'static str,
         convert: fn(Outcome) -> Result<T, Error>,
     ) -> Result<Self, Error> {

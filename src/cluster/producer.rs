@@ -10,10 +10,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::driver::Handle;
-use super::entry::Shared;
+use super::entry::{Entry, Shared};
 use super::{Cluster, Operation};
 use crate::client::record::Record;
-use crate::client::{BatchId, ClientId, DeliveryReport, Outcome, Progress, Receipt};
+use crate::client::{BatchId, ClientId, DeliveryReport, OpId, Outcome, Receipt, Sending};
 use crate::error::Error;
 use crate::sim::Call;
 use crate::types::{Offset, Time, Timestamp};
@@ -104,12 +104,17 @@ pub(super) struct Deliveries {
 }
 
 impl Deliveries {
+    #[inline]
+    fn delivery(&mut self, receipt: Receipt, shared: &Arc<Shared>) -> Delivery {
+        let fate = match &self.latest {
+            Some((latest, fate)) if *latest == receipt.batch => fate.clone(),
+            _ => self.fate(receipt.batch, shared),
+        };
+        Delivery { fate, receipt }
+    }
+
+    #[cold]
     fn fate(&mut self, batch: BatchId, shared: &Arc<Shared>) -> Arc<BatchFate> {
-        if let Some((latest, fate)) = &self.latest
-            && *latest == batch
-        {
-            return fate.clone();
-        }
         let new = || {
             let (shared, state) = (Arc::downgrade(shared), Mutex::default());
             Arc::new(BatchFate { shared, state })
@@ -181,30 +186,41 @@ impl Producer {
     }
 
     fn send_ref(&self, record: &Record<'_>) -> Result<Delivery, Error> {
-        let mut driver = self.shared.enter()?;
-        let (op, progress) = driver.begin(self.handle, Call::Send(record))?;
-        let outcome = match progress {
-            Progress::Ready(result) => result?,
-            Progress::Pending => {
-                let what = "metadata or memory for a record";
-                self.shared.finish(&mut driver, self.handle, op, what)?
-            }
-        };
-        match outcome {
-            Outcome::Sent(receipt) => {
-                let fate = driver.deliveries.fate(receipt.batch, &self.shared);
-                Ok(Delivery { fate, receipt })
-            }
-            Outcome::ChoosePartition(count) => {
-                drop(driver);
-                self.send_chosen(record, count)
-            }
+        let Some(mut driver) = self.shared.try_enter() else { return Err(Error::ConcurrentDrive) };
+        // What is rare is called with small arguments, so that a receipt stays in registers.
+        match driver.send(self.handle, record) {
+            Sending::Buffered(receipt) => Ok(driver.deliveries.delivery(receipt, &self.shared)),
+            Sending::ChoosePartition(count) => self.choose_and_send(driver, record, count),
+            Sending::Waiting(op) => self.wait_to_send(driver, record, op),
+            Sending::Failed(error) => Err(*error),
+        }
+    }
+
+    /// Waits until a record is in a batch.
+    #[cold]
+    fn wait_to_send(
+        &self,
+        mut driver: Entry<'_>,
+        record: &Record<'_>,
+        op: OpId,
+    ) -> Result<Delivery, Error> {
+        let what = "metadata or memory for a record";
+        match self.shared.finish(&mut driver, self.handle, op, what)? {
+            Outcome::Sent(receipt) => Ok(driver.deliveries.delivery(receipt, &self.shared)),
+            Outcome::ChoosePartition(count) => self.choose_and_send(driver, record, count),
             outcome => unreachable!("a send ends in a batch, not in {outcome:?}"),
         }
     }
 
     /// Asks the user's partitioner, outside the lock, and sends to what it says.
-    fn send_chosen(&self, record: &Record<'_>, count: i32) -> Result<Delivery, Error> {
+    #[inline(never)]
+    fn choose_and_send(
+        &self,
+        driver: Entry<'_>,
+        record: &Record<'_>,
+        count: i32,
+    ) -> Result<Delivery, Error> {
+        drop(driver);
         let Some(partitioner) = &self.partitioner else {
             let why = "this handle of the producer has no partitioner".to_owned();
             return Err(Error::InvalidArgument(why));
@@ -214,7 +230,7 @@ impl Producer {
             let why = format!("the partitioner chose {partition} of {count} partitions");
             return Err(Error::InvalidArgument(why));
         }
-        self.send_ref(&record.clone().partition(partition))
+        self.send(record.clone().partition(partition))
     }
 
     /// Sends everything now and waits until the fate of each record is known.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::world::World;
+use crate::client::ClientId;
 
 /// What differs between two worlds: for each thing its state in the first and in the second.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl World {
                 lines.insert(format!("broker-{id} {name}"), state);
             }
         }
-        for (&id, member) in &self.members {
+        for (id, member) in (0..).map(ClientId).zip(&self.members) {
             for (part, state) in member.client.describe() {
                 let name = format!("{} {part}", self.actor(id));
                 lines.insert(name.trim_end().to_owned(), state);

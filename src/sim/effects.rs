@@ -15,7 +15,7 @@ impl World {
         act: impl FnOnce(&mut Client, Time, &mut Vec<Effect>),
     ) {
         let mut effects = std::mem::take(&mut self.effects);
-        if let Some(member) = self.members.get_mut(&id) {
+        if let Some(member) = self.members.get_mut(id.index()) {
             act(&mut member.client, self.now, &mut effects);
         }
         self.carry_out(id, effects, trace);
@@ -47,7 +47,7 @@ impl World {
     }
 
     pub(super) fn set_client_deadline(&mut self, id: ClientId) {
-        let Some(member) = self.members.get_mut(&id) else { return };
+        let Some(member) = self.members.get_mut(id.index()) else { return };
         let wanted = member.client.next_deadline().map(|due| due.max(self.now));
         let current = member.deadline.map(|(due, _)| due);
         if wanted == current {
@@ -58,7 +58,7 @@ impl World {
         }
         if let Some(due) = wanted {
             let key = self.schedule(due, Event::ClientDeadline(id));
-            if let Some(member) = self.members.get_mut(&id) {
+            if let Some(member) = self.members.get_mut(id.index()) {
                 member.deadline = Some(key);
             }
         }

@@ -6,7 +6,7 @@ use super::fault::Fault;
 use crate::api::Request;
 use crate::client::consumer::SeekTo;
 use crate::client::record::Record;
-use crate::client::{ClientId, OpId, Progress};
+use crate::client::{ClientId, OpId, Progress, Sending};
 use crate::config::{AdminConfig, ConsumerConfig, ProducerConfig};
 use crate::types::{BrokerId, EventId, Time, Timestamp, TopicPartition};
 
@@ -39,8 +39,12 @@ impl From<ClientId> for Node {
 pub enum Input<'a> {
     /// Make a client.
     Create(Box<ClientConfig>),
-    /// A call of a client.
-    Call(ClientId, Call<'a>),
+    /// A producer is given a record.
+    Send(ClientId, &'a Record<'a>),
+    /// The same, for a journal.
+    SendOwned(ClientId, Box<Record<'static>>),
+    /// Any other call of a client.
+    Call(ClientId, Call),
     /// Nobody waits for a call any more.
     Abandon(ClientId, OpId),
     /// Apply the next event, jumping to its time.
@@ -67,12 +71,9 @@ pub enum ClientConfig {
     Admin(AdminConfig),
 }
 
-/// A call of a client.
+/// A call of a client, [sends](Input::Send) put aside.
 #[derive(Clone, Debug)]
-pub enum Call<'a> {
-    Send(&'a Record<'a>),
-    /// The same, for a journal.
-    SendOwned(Box<Record<'static>>),
+pub enum Call {
     Flush,
     CloseProducer(Time),
     Assign(Vec<TopicPartition>),
@@ -93,6 +94,8 @@ pub enum Output {
     Done,
     /// The new client.
     Created(ClientId),
+    /// How the send went.
+    Sent(Sending),
     /// The call's answer, or the number under which it will come.
     Called(OpId, Progress),
     /// The event that was applied; `None` when there was none.
@@ -106,7 +109,9 @@ impl Input<'_> {
     pub fn detach(&self) -> Input<'static> {
         match self {
             Input::Create(config) => Input::Create(config.clone()),
-            Input::Call(client, call) => Input::Call(*client, call.detach()),
+            Input::Send(client, record) => Input::SendOwned(*client, Box::new(record.detach())),
+            Input::SendOwned(client, record) => Input::SendOwned(*client, record.clone()),
+            Input::Call(client, call) => Input::Call(*client, call.clone()),
             Input::Abandon(client, op) => Input::Abandon(*client, *op),
             Input::Step => Input::Step,
             Input::Deliver(key) => Input::Deliver(*key),
@@ -119,29 +124,11 @@ impl Input<'_> {
     }
 }
 
-impl Call<'_> {
-    fn detach(&self) -> Call<'static> {
-        match self {
-            Call::Send(record) => Call::SendOwned(Box::new(record.detach())),
-            Call::SendOwned(record) => Call::SendOwned(record.clone()),
-            Call::Flush => Call::Flush,
-            Call::CloseProducer(deadline) => Call::CloseProducer(*deadline),
-            Call::Assign(partitions) => Call::Assign(partitions.clone()),
-            Call::Poll(deadline) => Call::Poll(*deadline),
-            Call::Seek(partition, to) => Call::Seek(partition.clone(), *to),
-            Call::SetPaused(partitions, paused) => Call::SetPaused(partitions.clone(), *paused),
-            Call::Position(partition) => Call::Position(partition.clone()),
-            Call::Lag(partition) => Call::Lag(partition.clone()),
-            Call::LookUp(wanted) => Call::LookUp(wanted.clone()),
-            Call::Admin(request) => Call::Admin(request.clone()),
-            Call::Close => Call::Close,
-        }
-    }
-
-    /// What the trace calls it; sends are too many to stand there one by one.
+impl Call {
+    /// What the trace calls it; a look at the lag does not stand there.
     pub fn name(&self) -> Option<&'static str> {
         Some(match self {
-            Call::Send(_) | Call::SendOwned(_) | Call::Lag(_) => return None,
+            Call::Lag(_) => return None,
             Call::Flush => "flush",
             Call::CloseProducer(_) | Call::Close => "close",
             Call::Assign(_) => "assign",

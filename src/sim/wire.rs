@@ -100,14 +100,14 @@ impl World {
     /// it is refused; the client learns so a little later.
     fn connect(&mut self, client: ClientId, broker: BrokerId, trace: &mut Trace) -> ConnectionId {
         let actor = self.actor(client);
-        if let Some(member) = self.members.get(&client)
+        if let Some(member) = self.members.get(client.index())
             && let Some(&open) = member.connections.get(&broker)
         {
             return open;
         }
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        if let Some(member) = self.members.get_mut(&client) {
+        if let Some(member) = self.members.get_mut(client.index()) {
             member.connections.insert(broker, connection);
         }
         if self.servers.get(&broker).is_none_or(|server| server.crashed) {
@@ -131,7 +131,7 @@ impl World {
     /// A client closes its connection: what is in flight on it is lost.
     pub(super) fn close(&mut self, client: ClientId, broker: BrokerId, trace: &mut Trace) {
         let actor = self.actor(client);
-        let Some(member) = self.members.get_mut(&client) else { return };
+        let Some(member) = self.members.get_mut(client.index()) else { return };
         let Some(connection) = member.connections.remove(&broker) else { return };
         self.connections.remove(&connection);
         if let Some(server) = self.servers.get_mut(&broker) {
@@ -160,7 +160,7 @@ impl World {
         let event = TraceEvent::Disconnected { from: Actor::Broker(broker), connection };
         let id = trace.record(self.now, self.cause, self.actor(client), event);
         self.cause = Some(id);
-        let Some(member) = self.members.get_mut(&client) else { return id };
+        let Some(member) = self.members.get_mut(client.index()) else { return id };
         if member.connections.get(&broker) == Some(&connection) {
             member.connections.remove(&broker);
             self.with_client(client, trace, |client, now, effects| {
@@ -273,11 +273,8 @@ impl World {
         server.crashed = true;
         server.paused_until = None;
         self.cause = Some(trace.record(self.now, None, Actor::Broker(id), TraceEvent::Crashed));
-        let open: Vec<ConnectionId> = self
-            .members
-            .values()
-            .filter_map(|member| member.connections.get(&id).copied())
-            .collect();
+        let open: Vec<ConnectionId> =
+            self.members.iter().filter_map(|member| member.connections.get(&id).copied()).collect();
         for connection in open {
             self.reset(id, connection);
         }
@@ -301,7 +298,7 @@ impl World {
     /// A client dies: what it had not sent is gone, its calls fail, its connections break.
     pub(super) fn crash_client(&mut self, id: ClientId, trace: &mut Trace) -> Output {
         let actor = self.actor(id);
-        let Some(member) = self.members.get_mut(&id) else {
+        let Some(member) = self.members.get_mut(id.index()) else {
             return Output::NoSuchNode(id.into());
         };
         self.cause = Some(trace.record(self.now, None, actor, TraceEvent::Crashed));
@@ -326,7 +323,7 @@ impl World {
             }
             Node::Client(id) => {
                 let actor = self.actor(id);
-                (actor, self.members.get_mut(&id).map(|member| &mut member.paused_until))
+                (actor, self.members.get_mut(id.index()).map(|member| &mut member.paused_until))
             }
         };
         let Some(paused) = paused else { return Output::NoSuchNode(node) };

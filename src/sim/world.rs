@@ -14,7 +14,10 @@ use crate::broker::{Broker, ConnectionId};
 use crate::client::admin::Admin;
 use crate::client::consumer::Consumer;
 use crate::client::producer::Producer;
-use crate::client::{BatchId, Client, ClientId, DeliveryReport, Effect, OpId, Outcome, Progress};
+use crate::client::record::Record;
+use crate::client::{
+    BatchId, Client, ClientId, DeliveryReport, Effect, OpId, Outcome, Progress, Sending,
+};
 use crate::config::{BrokerConfig, ConfigError};
 use crate::error::Error;
 use crate::random::Random;
@@ -108,7 +111,8 @@ pub struct World {
     pub(super) queue: BTreeMap<EventKey, Scheduled>,
     pub(super) next_sequence: u64,
     pub(super) servers: BTreeMap<BrokerId, Server>,
-    pub(super) members: BTreeMap<ClientId, Member>,
+    /// Each at the place that its id says.
+    pub(super) members: Vec<Member>,
     pub(super) connections: BTreeMap<ConnectionId, Connection>,
     pub(super) next_connection: u64,
     pub(super) next_op: u64,
@@ -140,7 +144,7 @@ impl World {
             queue: BTreeMap::new(),
             next_sequence: 0,
             servers: BTreeMap::from([(id, server)]),
-            members: BTreeMap::new(),
+            members: Vec::new(),
             connections: BTreeMap::new(),
             next_connection: 0,
             next_op: 0,
@@ -178,7 +182,7 @@ impl World {
     /// How many records of a producer's batch there are; `None` when its fate is known, or when
     /// there has never been such a batch.
     pub fn batch_records(&self, batch: BatchId) -> Option<u32> {
-        match &self.members.get(&batch.producer)?.client {
+        match &self.members.get(batch.producer.index())?.client {
             Client::Producer(producer) => producer.batch_records(batch.number),
             _ => None,
         }
@@ -195,14 +199,9 @@ impl World {
         self.outbox.clear();
     }
 
-    /// Whether there are delivery reports.
-    pub fn has_reports(&self) -> bool {
-        !self.outbox.is_empty()
-    }
-
     /// A consumer's state.
     pub fn consumer(&self, id: ClientId) -> Option<&Consumer> {
-        match &self.members.get(&id)?.client {
+        match &self.members.get(id.index())?.client {
             Client::Consumer(consumer) => Some(consumer),
             _ => None,
         }
@@ -229,11 +228,15 @@ impl World {
         self.now = self.now.max(now);
         self.cause = None;
         match input {
+            Input::Send(client, record) => Output::Sent(self.send(now, client, record, trace)),
+            Input::SendOwned(client, record) => {
+                Output::Sent(self.send(now, client, &record, trace))
+            }
             Input::Create(config) => Output::Created(self.create(*config, trace)),
             Input::Call(client, call) => self.call(client, call, trace),
             Input::Abandon(client, op) => {
                 self.results.remove(&op);
-                if let Some(member) = self.members.get_mut(&client) {
+                if let Some(member) = self.members.get_mut(client.index()) {
                     member.client.abandon(op);
                 }
                 self.set_client_deadline(client);
@@ -273,13 +276,13 @@ impl World {
         };
         let (connections, deadline, paused_until) = (BTreeMap::new(), None, None);
         let member = Member { client, connections, deadline, paused_until };
-        self.members.insert(id, member);
+        self.members.push(member);
         trace.record(self.now, None, self.actor(id), TraceEvent::Created);
         id
     }
 
     pub(super) fn actor(&self, id: ClientId) -> Actor {
-        match self.members.get(&id).map(|member| &member.client) {
+        match self.members.get(id.index()).map(|member| &member.client) {
             Some(Client::Producer(_)) => Actor::Producer(id.0),
             Some(Client::Consumer(_)) => Actor::Consumer(id.0),
             Some(Client::Admin(_)) => Actor::Admin(id.0),
@@ -287,35 +290,50 @@ impl World {
         }
     }
 
-    fn call(&mut self, id: ClientId, call: Call<'_>, trace: &mut Trace) -> Output {
+    /// [`apply`](World::apply) for an [`Input::Send`]: so many of them come that each copy of what
+    /// goes in and comes out can be told in the throughput.
+    #[inline(always)]
+    pub fn send(
+        &mut self,
+        now: Time,
+        id: ClientId,
+        record: &Record<'_>,
+        trace: &mut Trace,
+    ) -> Sending {
+        self.now = self.now.max(now);
+        self.cause = None;
+        let Some(Member { client: Client::Producer(producer), .. }) =
+            self.members.get_mut(id.index())
+        else {
+            return Sending::failed(Error::Rewound);
+        };
+        let sending = producer.send(self.now, OpId(self.next_op), record, &mut self.effects);
+        // The common case of many: nothing follows from it, no deadline changes.
+        if !sending.joined_open_batch() || !self.effects.is_empty() {
+            self.follow_send(id, trace);
+        }
+        sending
+    }
+
+    #[cold]
+    fn follow_send(&mut self, id: ClientId, trace: &mut Trace) {
+        self.next_op += 1;
+        let effects = std::mem::take(&mut self.effects);
+        self.carry_out(id, effects, trace);
+    }
+
+    fn call(&mut self, id: ClientId, call: Call, trace: &mut Trace) -> Output {
         let op = OpId(self.next_op);
         self.next_op += 1;
         let now = self.now;
         if let Some(name) = call.name() {
             self.cause = Some(trace.record(now, None, self.actor(id), TraceEvent::Called(name)));
         }
-        let owned;
-        let call = match call {
-            Call::SendOwned(record) => {
-                owned = record;
-                Call::Send(&owned)
-            }
-            call => call,
-        };
         let mut effects = std::mem::take(&mut self.effects);
-        let Some(member) = self.members.get_mut(&id) else {
+        let Some(member) = self.members.get_mut(id.index()) else {
             return Output::Called(op, Progress::failed(Error::Rewound));
         };
         let progress = match (&mut member.client, call) {
-            (Client::Producer(producer), Call::Send(record)) => {
-                let progress = producer.send(now, op, record, &mut effects);
-                if effects.is_empty() && progress.joined_open_batch() {
-                    // The common case of many: no deadline changes by it.
-                    self.effects = effects;
-                    return Output::Called(op, progress);
-                }
-                progress
-            }
             (Client::Producer(producer), Call::Flush) => producer.flush(op, &mut effects),
             (Client::Producer(producer), Call::CloseProducer(deadline)) => {
                 producer.close(deadline, op, &mut effects)
@@ -349,7 +367,7 @@ impl World {
             self.next_sequence += 1;
             match scheduled.event {
                 Event::ClientDeadline(id) => {
-                    if let Some(member) = self.members.get_mut(&id) {
+                    if let Some(member) = self.members.get_mut(id.index()) {
                         member.deadline = Some(later);
                     }
                 }
@@ -365,7 +383,8 @@ impl World {
     }
 
     fn paused_until(&self, event: &Event) -> Option<Time> {
-        let client = |id| self.members.get(&id).and_then(|member| member.paused_until);
+        let client =
+            |id: ClientId| self.members.get(id.index()).and_then(|member| member.paused_until);
         let broker = |id| self.servers.get(&id).and_then(|server| server.paused_until);
         match event {
             Event::Request { route, .. } => broker(route.broker),
@@ -395,7 +414,7 @@ impl World {
             Event::ClientDeadline(id) => {
                 let timer = trace.record(self.now, cause, self.actor(id), TraceEvent::Timer);
                 self.cause = Some(timer);
-                if let Some(member) = self.members.get_mut(&id) {
+                if let Some(member) = self.members.get_mut(id.index()) {
                     member.deadline = None;
                 }
                 self.with_client(id, trace, |client, now, effects| {
@@ -421,7 +440,7 @@ fn call_consumer(
     consumer: &mut Consumer,
     now: Time,
     op: OpId,
-    call: Call<'_>,
+    call: Call,
     effects: &mut Vec<Effect>,
 ) -> Progress {
     match call {

@@ -9,11 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::client::partitioner::Partitioner;
 use crate::client::record::{Payload, Record};
-use crate::client::{BatchId, ClientEvent, ClientId, Effect, SealReason};
+use crate::client::{ClientEvent, Effect, SealReason};
 use crate::record::{BatchBuilder, BatchOptions, RecordBatch, batch_size_bound};
 use crate::types::{Time, Timestamp, TopicName, TopicPartition};
-
-use super::Receipt;
 
 /// A topic by its place in [`Accumulator::topics`], and a partition of it.
 pub type Slot = (usize, i32);
@@ -42,19 +40,6 @@ struct OpenBatch {
     reserved: usize,
 }
 
-impl OpenBatch {
-    fn receipt(
-        &self,
-        producer: ClientId,
-        index: i32,
-        partition: i32,
-        timestamp: Timestamp,
-    ) -> Receipt {
-        let batch = BatchId { producer, number: self.number };
-        Receipt { batch, index: index as u32, partition, timestamp }
-    }
-}
-
 #[derive(Clone, Debug, Default)]
 pub struct PartitionQueue {
     open: Option<OpenBatch>,
@@ -78,11 +63,15 @@ impl PartitionQueue {
 
 /// How an append went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Appended {
-    /// The record is in a batch. `closed` says that the batch is full.
-    Buffered { receipt: Receipt, bytes: usize, closed: bool },
-    /// There is no memory for a new batch.
-    NoMemory,
+pub struct Appended {
+    /// The number of the batch.
+    pub number: u64,
+    /// The record's place in the batch, from 0.
+    pub index: u32,
+    /// How many bytes the record takes, with the header of its batch if it is the first one there.
+    pub bytes: usize,
+    /// The batch is full.
+    pub closed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -90,7 +79,6 @@ pub struct Accumulator {
     pub topics: Vec<TopicQueues>,
     by_name: BTreeMap<TopicName, usize>,
     last_used: usize,
-    client: ClientId,
     batch_size: usize,
     linger_ms: i64,
     memory: u64,
@@ -105,12 +93,11 @@ pub struct Accumulator {
 }
 
 impl Accumulator {
-    pub fn new(client: ClientId, batch_size: usize, linger_ms: i64, memory: u64) -> Self {
+    pub fn new(batch_size: usize, linger_ms: i64, memory: u64) -> Self {
         Accumulator {
             topics: Vec::new(),
             by_name: BTreeMap::new(),
             last_used: 0,
-            client,
             batch_size,
             linger_ms,
             memory,
@@ -140,7 +127,9 @@ impl Accumulator {
         place
     }
 
-    /// Appends a record to the open batch of its partition, or to a new one.
+    /// Appends a record to the open batch of its partition, or to a new one; `None` when there is
+    /// no memory for a new one.
+    #[inline(always)]
     pub fn append(
         &mut self,
         now: Time,
@@ -149,57 +138,61 @@ impl Accumulator {
         headers: HeaderRefs<'_>,
         timestamp: Timestamp,
         effects: &mut Vec<Effect>,
-    ) -> Appended {
-        let (topic, partition) = slot;
+    ) -> Option<Appended> {
         let (key, value) = (record.key_bytes(), record.value_bytes());
-        let (limit, client) = (self.batch_size, self.client);
-        let queue = &mut self.topics[topic].queues[partition as usize];
-        if let Some(open) = &mut queue.open {
-            let before = open.builder.size_in_bytes();
-            if let Some(index) = open.builder.append_within(limit, timestamp, key, value, headers) {
-                let bytes = open.builder.size_in_bytes() - before;
-                let receipt = open.receipt(client, index, partition, timestamp);
-                return self.buffered(slot, receipt, bytes, effects);
+        let limit = self.batch_size;
+        let (mut before, mut index) = (0, None);
+        if let Some(open) = &mut self.queue(slot).open {
+            before = open.builder.size_in_bytes();
+            index = open.builder.append_within(limit, timestamp, key, value, headers);
+        }
+        let is_new = index.is_none();
+        if is_new {
+            before = 0;
+            let needed = batch_size_bound(key, value, headers);
+            if !self.begin_batch(now, slot, needed, effects) {
+                return None;
             }
+        }
+        let open = self.queue(slot).open.as_mut()?;
+        let index =
+            index.unwrap_or_else(|| open.builder.append(timestamp, key, value, headers)) as u32;
+        let (number, size) = (open.number, open.builder.size_in_bytes());
+        if size >= limit {
             self.seal(slot, SealReason::Full, effects);
         }
-        let reserved = batch_size_bound(key, value, headers).max(limit);
-        if self.used + reserved as u64 > self.memory {
-            return Appended::NoMemory;
-        }
-        let open = self.open(now, slot, reserved);
-        let index = open.builder.append(timestamp, key, value, headers);
-        let bytes = open.builder.size_in_bytes();
-        let receipt = open.receipt(client, index, partition, timestamp);
-        self.buffered(slot, receipt, bytes, effects)
+        let closed = !self.queue(slot).sealed.is_empty();
+        Some(Appended { number, index, bytes: size - before, closed })
     }
 
-    /// Closes the batch that a record was added to if it is full.
-    fn buffered(
+    #[inline]
+    fn queue(&mut self, slot: Slot) -> &mut PartitionQueue {
+        &mut self.topics[slot.0].queues[slot.1 as usize]
+    }
+
+    /// Closes the open batch of a partition, which has no room, and opens another one for a record
+    /// that needs so many bytes; says whether there is memory for it.
+    #[cold]
+    fn begin_batch(
         &mut self,
+        now: Time,
         slot: Slot,
-        receipt: Receipt,
-        bytes: usize,
+        needed: usize,
         effects: &mut Vec<Effect>,
-    ) -> Appended {
-        let queue = &self.topics[slot.0].queues[slot.1 as usize];
-        let size = queue.open.as_ref().map_or(0, |open| open.builder.size_in_bytes());
-        if size >= self.batch_size {
-            self.seal(slot, SealReason::Full, effects);
+    ) -> bool {
+        self.seal(slot, SealReason::Full, effects);
+        let reserved = needed.max(self.batch_size);
+        if self.used + reserved as u64 > self.memory {
+            return false;
         }
-        let closed = !self.topics[slot.0].queues[slot.1 as usize].sealed.is_empty();
-        Appended::Buffered { receipt, bytes, closed }
-    }
-
-    fn open(&mut self, now: Time, slot: Slot, reserved: usize) -> &mut OpenBatch {
         let number = self.next_number;
         self.next_number += 1;
         self.used += reserved as u64;
         let builder = BatchBuilder::with_capacity(BatchOptions::default(), reserved);
-        let open = OpenBatch { number, created: now, builder, reserved };
         self.lingering.insert((now.after_ms(self.linger_ms), slot));
         self.outstanding.insert(number, (now, 1));
-        self.topics[slot.0].queues[slot.1 as usize].open.insert(open)
+        self.queue(slot).open = Some(OpenBatch { number, created: now, builder, reserved });
+        true
     }
 
     /// Closes the open batch of a partition.

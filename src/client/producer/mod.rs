@@ -22,7 +22,7 @@ use super::metadata::Metadata;
 use super::network::{Backoff, Network};
 use super::partitioner::{Choice, Partitioner};
 use super::record::Record;
-use super::{BatchId, ClientEvent, ClientId, Effect, OpId, Outcome, Progress};
+use super::{BatchId, ClientEvent, ClientId, Effect, OpId, Progress, Sending};
 use crate::api::Response;
 use crate::config::ProducerConfig;
 use crate::error::Error;
@@ -101,7 +101,7 @@ impl Producer {
             id,
             metadata: Metadata::new(bootstrap, true, retry_ms, config.metadata_max_age_ms),
             network: Network::new(reconnect, random("reconnect")),
-            accumulator: Accumulator::new(id, config.batch_size, config.linger_ms, memory),
+            accumulator: Accumulator::new(config.batch_size, config.linger_ms, memory),
             waiting: VecDeque::new(),
             flushes: Vec::new(),
             random: random("partitions and retries"),
@@ -113,47 +113,57 @@ impl Producer {
     }
 
     /// Puts a record into a batch, or waits for metadata or memory to do so.
+    #[inline(always)]
     pub fn send(
         &mut self,
         now: Time,
         op: OpId,
         record: &Record<'_>,
         effects: &mut Vec<Effect>,
-    ) -> Progress {
+    ) -> Sending {
         if self.closed {
-            return Progress::failed(Error::Closed);
-        }
-        if record.timestamp.is_some_and(|timestamp| timestamp.0 < 0) {
-            let why = "a record's timestamp must not be negative";
-            return Progress::failed(Error::InvalidArgument(why.to_owned()));
+            return Sending::failed(Error::Closed);
         }
         // Those who wait already were first.
-        if self.waiting.is_empty()
-            && let Some(outcome) = self.try_send(now, record, effects)
-        {
-            return Progress::Ready(outcome);
+        let sending = match self.waiting.is_empty() {
+            true => self.try_send(now, op, record, effects),
+            false => Sending::Waiting(op),
+        };
+        if matches!(sending, Sending::Waiting(_)) {
+            self.wait(now, op, record);
         }
+        sending
+    }
+
+    #[cold]
+    fn wait(&mut self, now: Time, op: OpId, record: &Record<'_>) {
         let topic = TopicName::from(record.topic());
         self.waiting.push_back(WaitingSend { op, record: record.detach(), since: now });
         self.metadata.want(now, &topic);
         self.wake_sender = true;
-        Progress::Pending
     }
 
-    /// `None` when the record has to wait.
+    /// Puts a record into a batch if that can be done at once.
+    #[inline(always)]
     fn try_send(
         &mut self,
         now: Time,
+        op: OpId,
         record: &Record<'_>,
         effects: &mut Vec<Effect>,
-    ) -> Option<Result<Outcome, Error>> {
+    ) -> Sending {
+        if record.timestamp.is_some_and(|timestamp| timestamp.0 < 0) {
+            let why = "a record's timestamp must not be negative";
+            return Sending::failed(Error::InvalidArgument(why.to_owned()));
+        }
         let topic = match self.find_topic(now, record.topic()) {
-            Ok(found) => found?,
-            Err(error) => return Some(Err(error)),
+            Ok(Some(found)) => found,
+            Ok(None) => return Sending::Waiting(op),
+            Err(error) => return Sending::Failed(error),
         };
         let headers = headers(record);
         if let Err(error) = self.check_size(record, &headers) {
-            return Some(Err(error));
+            return Sending::Failed(error);
         }
         let timestamp = record.timestamp.unwrap_or_else(|| now.timestamp());
         let count = self.accumulator.topics[topic].queues.len() as i32;
@@ -162,15 +172,15 @@ impl Producer {
             Some(partition) if (0..count).contains(&partition) => (partition, false),
             Some(partition) if partition < 0 => {
                 let why = format!("partition {partition} is negative");
-                return Some(Err(Error::InvalidArgument(why)));
+                return Sending::failed(Error::InvalidArgument(why));
             }
             Some(_) => {
                 self.metadata.invalidate();
-                return None;
+                return Sending::Waiting(op);
             }
             None => match queues.partitioner.choose(record.key_bytes(), count, &mut self.random) {
                 Choice::Partition(partition) => (partition, false),
-                Choice::AskUser => return Some(Ok(Outcome::ChoosePartition(count))),
+                Choice::AskUser => return Sending::ChoosePartition(count),
                 Choice::Sticky => {
                     let loads = queues.queues.iter().map(PartitionQueue::load);
                     (queues.partitioner.sticky(loads, &mut self.random), true)
@@ -179,47 +189,59 @@ impl Producer {
         };
         let slot = (topic, partition);
         match self.accumulator.append(now, slot, record, &headers, timestamp, effects) {
-            Appended::Buffered { receipt, bytes, closed } => {
+            Some(Appended { number, index, bytes, closed }) => {
                 if sticky {
                     self.accumulator.topics[topic].partitioner.produced(bytes, closed);
                 }
                 self.wake_sender |= closed;
-                Some(Ok(Outcome::Sent(receipt)))
+                let batch = BatchId { producer: self.id, number };
+                Sending::Buffered(Receipt { batch, index, partition, timestamp })
             }
-            Appended::NoMemory => {
+            None => {
                 let used = self.accumulator.used();
                 effects.push(Effect::Event(ClientEvent::BufferExhausted { used }));
-                None
+                Sending::Waiting(op)
             }
         }
     }
 
     /// The place of a topic whose partitions are known; `None` when the metadata is still to come.
-    fn find_topic(&mut self, now: Time, name: &str) -> Result<Option<usize>, Error> {
-        let place = match self.accumulator.find(name) {
-            Some(place) => place,
-            None => {
-                let topic = TopicName::from(name);
-                let kind = self.config.partitioner;
-                let ignore_keys = self.config.partitioner_ignore_keys;
-                let partitioner = Partitioner::new(kind, ignore_keys, self.config.batch_size);
-                self.metadata.want(now, &topic);
-                self.wake_sender = true;
-                self.accumulator.add(topic, partitioner)
-            }
-        };
-        if !self.accumulator.topics[place].queues.is_empty() {
-            return Ok(Some(place));
+    #[inline]
+    fn find_topic(&mut self, now: Time, name: &str) -> Result<Option<usize>, Box<Error>> {
+        match self.accumulator.find(name) {
+            Some(place) if !self.accumulator.topics[place].queues.is_empty() => Ok(Some(place)),
+            found => self.meet_topic(now, name, found.is_none()),
+        }
+    }
+
+    /// Asks for the partitions of a topic that is new to this producer.
+    #[cold]
+    fn meet_topic(
+        &mut self,
+        now: Time,
+        name: &str,
+        is_new: bool,
+    ) -> Result<Option<usize>, Box<Error>> {
+        if is_new {
+            let topic = TopicName::from(name);
+            let kind = self.config.partitioner;
+            let ignore_keys = self.config.partitioner_ignore_keys;
+            let partitioner = Partitioner::new(kind, ignore_keys, self.config.batch_size);
+            self.metadata.want(now, &topic);
+            self.wake_sender = true;
+            self.accumulator.add(topic, partitioner);
         }
         match self.metadata.fatal_error(name) {
-            Some(code) => Err(Error::kafka(code, format!("topic '{name}'"))),
+            Some(code) => Err(Box::new(Error::kafka(code, format!("topic '{name}'")))),
             None => Ok(None),
         }
     }
 
-    fn check_size(&self, record: &Record<'_>, headers: HeaderRefs<'_>) -> Result<(), Error> {
+    #[inline]
+    fn check_size(&self, record: &Record<'_>, headers: HeaderRefs<'_>) -> Result<(), Box<Error>> {
         let size = batch_size_bound(record.key_bytes(), record.value_bytes(), headers);
-        let too_large = |limit, config| Err(Error::RecordTooLarge { size, limit, config });
+        let too_large =
+            |limit, config| Err(Box::new(Error::RecordTooLarge { size, limit, config }));
         if size as u64 > self.config.max_request_size as u64 {
             return too_large(self.config.max_request_size as u64, "max.request.size");
         }

@@ -12,7 +12,7 @@ use super::accumulator::{SealedBatch, Slot};
 use super::{Producer, Sent};
 use crate::api::{ProducePartition, ProduceRequest, ProducedPartition, Request};
 use crate::client::network::Backoff;
-use crate::client::{BatchId, ClientEvent, DeliveryReport, Effect, Outcome, SealReason};
+use crate::client::{BatchId, ClientEvent, DeliveryReport, Effect, Outcome, SealReason, Sending};
 use crate::config::Acks;
 use crate::error::{Error, ErrorCode};
 use crate::record::{BatchBuilder, BatchOptions};
@@ -119,12 +119,14 @@ impl Producer {
     /// Tries the calls again that wait for metadata or memory, in their order.
     fn retry_waiting(&mut self, now: Time, effects: &mut Vec<Effect>) {
         while let Some(send) = self.waiting.pop_front() {
-            let result = match self.try_send(now, &send.record, effects) {
-                Some(result) => result,
-                None if send.since.after_ms(self.config.max_block_ms) <= now => {
+            let result = match self.try_send(now, send.op, &send.record, effects) {
+                Sending::Buffered(receipt) => Ok(Outcome::Sent(receipt)),
+                Sending::ChoosePartition(count) => Ok(Outcome::ChoosePartition(count)),
+                Sending::Failed(error) => Err(*error),
+                Sending::Waiting(_) if send.since.after_ms(self.config.max_block_ms) <= now => {
                     Err(self.blocked_too_long(&send.record))
                 }
-                None => {
+                Sending::Waiting(_) => {
                     let topic = send.record.topic().into();
                     self.metadata.want(now, &topic);
                     self.waiting.push_front(send);
