@@ -46,6 +46,7 @@ impl Partitioner {
     }
 
     /// Chooses for one record among `count` partitions.
+    #[inline(always)]
     pub fn choose(&mut self, key: Option<&[u8]>, count: i32, random: &mut Random) -> Choice {
         match (self.kind, key.filter(|_| !self.ignore_keys)) {
             (PartitionerKind::Default, Some(key)) => {
@@ -69,8 +70,12 @@ impl Partitioner {
 
     /// The sticky partition; a new one is drawn when there is none, less loaded partitions being
     /// likelier. `loads` are the batches that wait for each partition.
+    #[inline(always)]
     pub fn sticky(&mut self, loads: impl Iterator<Item = usize>, random: &mut Random) -> i32 {
-        *self.sticky.partition.get_or_insert_with(|| draw(loads, random))
+        match self.sticky.partition {
+            Some(partition) => partition,
+            None => *self.sticky.partition.insert(draw(loads, random)),
+        }
     }
 
     /// Notes that the sticky partition got so many bytes. It is given up once it had a batch's

@@ -33,19 +33,17 @@ struct Source {
     batch: RecordBatch,
 }
 
-/// A part of a batch's body: from, and length. No batch is longer than an `int32`.
+/// A part of a batch's body: from (the upper half), and length (the lower one). No batch is longer
+/// than an `int32`.
 #[derive(Clone, Copy)]
-struct Part {
-    start: u32,
-    len: u32,
-}
+struct Part(u64);
 
 impl Part {
-    const NULL: Part = Part { start: u32::MAX, len: 0 };
+    const NULL: Part = Part(u64::MAX);
 
     fn of(body: &[u8], part: &[u8]) -> Part {
         let start = part.as_ptr() as usize - body.as_ptr() as usize;
-        Part { start: start as u32, len: part.len() as u32 }
+        Part((start as u64) << 32 | part.len() as u64)
     }
 
     fn of_nullable(body: &[u8], part: Option<&[u8]>) -> Part {
@@ -53,8 +51,8 @@ impl Part {
     }
 
     fn range(self) -> Option<Range<usize>> {
-        let start = self.start as usize;
-        (self.start != u32::MAX).then_some(start..start + self.len as usize)
+        let (start, len) = ((self.0 >> 32) as usize, self.0 as u32 as usize);
+        (self.0 != Part::NULL.0).then_some(start..start + len)
     }
 }
 
@@ -159,17 +157,14 @@ fn decode_batch(
 ) -> Result<(), BatchError> {
     let (batch, body) = (&source.batch, source.batch.body());
     let skip = if batch.is_dense() { from - batch.base_offset() } else { 0 };
-    let wanted = out.len() + count;
-    for record in batch.records().starting_at(skip.max(0) as i32) {
-        let record = record?;
-        if record.offset < from {
-            continue;
-        }
-        if out.len() == wanted {
-            break;
-        }
+    let records = batch.records().starting_at(skip.max(0) as i32);
+    let mut failed = None;
+    let mut wanted = records
+        .map_while(|record| record.map_err(|error| failed = Some(error)).ok())
+        .skip_while(|record| record.offset < from);
+    out.extend(wanted.by_ref().take(count).map(|record| {
         let (header_count, headers) = record.encoded_headers();
-        out.push(ConsumerRecord {
+        ConsumerRecord {
             source: source.clone(),
             offset: record.offset,
             timestamp: record.timestamp,
@@ -177,7 +172,7 @@ fn decode_batch(
             value: Part::of_nullable(body, record.value),
             headers: Part::of(body, headers),
             header_count,
-        });
-    }
-    Ok(())
+        }
+    }));
+    failed.map_or(Ok(()), Err)
 }

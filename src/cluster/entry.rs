@@ -181,13 +181,13 @@ impl Shared {
     }
 
     /// As [`enter`](Shared::enter); `None` when another thread drives the virtual clock.
-    #[inline]
+    #[inline(always)]
     pub fn try_enter(&self) -> Option<Entry<'_>> {
         let guard = if self.real_time { self.lock() } else { self.driver.try_lock()? };
         Some(self.entry(guard))
     }
 
-    #[inline]
+    #[inline(always)]
     fn entry<'a>(&'a self, guard: MutexGuard<'a, Driver>) -> Entry<'a> {
         let mut entry = Entry { guard, shared: self };
         if self.real_time {

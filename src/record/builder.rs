@@ -47,8 +47,9 @@ impl Default for BatchOptions {
 #[derive(Clone, Debug)]
 pub struct BatchBuilder {
     options: BatchOptions,
-    /// The body, its header still to be filled in.
+    /// The body, its header still to be filled in, and zeros behind `end`.
     body: Vec<u8>,
+    end: usize,
     count: i32,
     last_offset_delta: i32,
     base_timestamp: Timestamp,
@@ -70,6 +71,7 @@ impl BatchBuilder {
         BatchBuilder {
             options,
             body,
+            end: RECORDS,
             count: 0,
             last_offset_delta: -1,
             base_timestamp: options.delete_horizon.unwrap_or(Timestamp::NONE),
@@ -80,7 +82,7 @@ impl BatchBuilder {
     /// The size of the encoded batch so far, in bytes.
     #[must_use]
     pub fn size_in_bytes(&self) -> usize {
-        BATCH_OVERHEAD - RECORDS + self.body.len()
+        BATCH_OVERHEAD - RECORDS + self.end
     }
 
     /// The number of records so far.
@@ -91,7 +93,7 @@ impl BatchBuilder {
 
     /// Adds a record at the next offset if the encoded batch is no longer than `limit` bytes
     /// with it; returns its place in the batch, from 0.
-    #[inline]
+    #[inline(always)]
     pub fn append_within(
         &mut self,
         limit: usize,
@@ -140,7 +142,7 @@ impl BatchBuilder {
     }
 
     /// Encodes a record whose size has been computed.
-    #[inline]
+    #[inline(always)]
     fn append_sized(
         &mut self,
         size: usize,
@@ -154,25 +156,37 @@ impl BatchBuilder {
             self.base_timestamp = timestamp;
         }
         let delta = self.timestamp_delta(timestamp);
-        let out = &mut self.body;
-        out.reserve(size + 5);
-        varint::write(out, size as i64);
-        out.push(0);
-        varint::write(out, delta);
-        varint::write(out, i64::from(offset_delta));
-        write_bytes(out, key);
-        write_bytes(out, value);
-        varint::write(out, headers.len() as i64);
-        for (key, value) in headers {
-            write_bytes(out, Some(key.as_bytes()));
-            write_bytes(out, *value);
+        let needed = self.end + varint::size(size as i64) + size;
+        if needed > self.body.len() {
+            self.make_room(needed);
         }
+        let mut out = Writer { room: &mut self.body[self.end..needed], at: 0 };
+        out.varint(size as i64);
+        out.varint(0);
+        out.varint(delta);
+        out.varint(i64::from(offset_delta));
+        out.bytes(key);
+        out.bytes(value);
+        out.varint(headers.len() as i64);
+        for (key, value) in headers {
+            out.bytes(Some(key.as_bytes()));
+            out.bytes(*value);
+        }
+        self.end = needed;
         self.last_offset_delta = offset_delta;
         self.max_timestamp = self.max_timestamp.max(timestamp);
         self.count += 1;
         self.count - 1
     }
 
+    #[cold]
+    fn make_room(&mut self, needed: usize) {
+        // What has been allocated is taken into use bit by bit: a small batch touches little of it.
+        let more = (2 * self.body.len()).min(self.body.capacity());
+        self.body.resize(needed.max(more), 0);
+    }
+
+    #[inline(always)]
     fn timestamp_delta(&self, timestamp: Timestamp) -> i64 {
         if self.count == 0 && self.options.delete_horizon.is_none() {
             return 0;
@@ -183,6 +197,7 @@ impl BatchBuilder {
     /// Closes the batch: base offset 0, leader epoch unknown.
     #[must_use]
     pub fn build(mut self) -> RecordBatch {
+        self.body.truncate(self.end);
         self.fill_in_header();
         let crc = crc32c(&self.body[ATTRIBUTES..]);
         self.body[CRC..CRC + 4].copy_from_slice(&crc.to_be_bytes());
@@ -192,7 +207,7 @@ impl BatchBuilder {
         } else {
             Bytes::from(self.body)
         };
-        RecordBatch::from_body(body)
+        RecordBatch::built(body)
     }
 
     fn fill_in_header(&mut self) {
@@ -241,7 +256,7 @@ pub fn batch_size_bound(
     BATCH_OVERHEAD + MAX_RECORD_OVERHEAD + bytes_size(key) + bytes_size(value) + headers
 }
 
-#[inline]
+#[inline(always)]
 fn record_body_size(
     timestamp_delta: i64,
     offset_delta: i32,
@@ -260,18 +275,29 @@ fn record_body_size(
         + headers.iter().map(header).sum::<usize>()
 }
 
-#[inline]
+#[inline(always)]
 fn bytes_size(bytes: Option<&[u8]>) -> usize {
     bytes.map_or(1, |bytes| varint::size(bytes.len() as i64) + bytes.len())
 }
 
-#[inline]
-fn write_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
-    match bytes {
-        None => out.push(1),
-        Some(bytes) => {
-            varint::write(out, bytes.len() as i64);
-            out.extend_from_slice(bytes);
-        }
+/// Writes into memory that is there already: a vector that grows byte by byte would have to look
+/// after its length with each of them.
+struct Writer<'a> {
+    room: &'a mut [u8],
+    at: usize,
+}
+
+impl Writer<'_> {
+    #[inline(always)]
+    fn varint(&mut self, value: i64) {
+        self.at += varint::write(&mut self.room[self.at..], value);
+    }
+
+    #[inline(always)]
+    fn bytes(&mut self, bytes: Option<&[u8]>) {
+        let Some(bytes) = bytes else { return self.varint(-1) };
+        self.varint(bytes.len() as i64);
+        self.room[self.at..self.at + bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
     }
 }

@@ -1,36 +1,41 @@
 //! Zigzag varints: small numbers of either sign in few bytes, seven bits a byte, low bits first.
 
-/// Appends a 64-bit varint; also right for 32-bit ones, which encode alike.
-#[inline]
-pub fn write(out: &mut Vec<u8>, value: i64) {
+/// Writes a 64-bit varint at the front of `out`, which has room for it; says how many bytes it
+/// took. Also right for 32-bit ones, which encode alike.
+#[inline(always)]
+pub fn write(out: &mut [u8], value: i64) -> usize {
     let rest = zigzag(value);
     if rest < 0x80 {
-        out.push(rest as u8);
+        out[0] = rest as u8;
+        1
     } else if rest < 0x4000 {
-        out.extend_from_slice(&[rest as u8 | 0x80, (rest >> 7) as u8]);
+        out[..2].copy_from_slice(&[rest as u8 | 0x80, (rest >> 7) as u8]);
+        2
     } else {
-        write_long(out, rest);
+        write_long(out, rest)
     }
 }
 
-fn write_long(out: &mut Vec<u8>, mut rest: u64) {
-    let mut bytes = [0; 10];
+fn write_long(out: &mut [u8], mut rest: u64) -> usize {
     let mut len = 0;
     while rest >= 0x80 {
-        bytes[len] = rest as u8 | 0x80;
+        out[len] = rest as u8 | 0x80;
         rest >>= 7;
         len += 1;
     }
-    bytes[len] = rest as u8;
-    out.extend_from_slice(&bytes[..=len]);
+    out[len] = rest as u8;
+    len + 1
 }
 
 /// How many bytes [`write()`] takes.
 #[must_use]
 #[inline]
 pub fn size(value: i64) -> usize {
-    let bits = 64 - (zigzag(value) | 1).leading_zeros() as usize;
-    bits.div_ceil(7)
+    match zigzag(value) {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        long => (64 - long.leading_zeros() as usize).div_ceil(7),
+    }
 }
 
 fn zigzag(value: i64) -> u64 {
@@ -98,9 +103,9 @@ mod tests {
             (i64::MIN, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]),
         ];
         for &(value, encoded) in table {
-            let mut out = Vec::new();
-            write(&mut out, value);
-            assert_eq!(out, encoded);
+            let mut out = [0; 10];
+            let len = write(&mut out, value);
+            assert_eq!(&out[..len], encoded);
             assert_eq!(size(value), encoded.len());
             assert_eq!(read(encoded), Some((value, encoded.len())));
             assert_eq!(read(&encoded[..encoded.len() - 1]), None);

@@ -165,7 +165,7 @@ impl Accumulator {
         Some(Appended { number, index, bytes: size - before, closed })
     }
 
-    #[inline]
+    #[inline(always)]
     fn queue(&mut self, slot: Slot) -> &mut PartitionQueue {
         &mut self.topics[slot.0].queues[slot.1 as usize]
     }
@@ -342,6 +342,7 @@ impl Accumulator {
 pub type HeaderRefs<'r> = &'r [(&'r str, Option<&'r [u8]>)];
 
 /// The headers of a record; none cost nothing.
+#[inline]
 pub fn headers<'r>(record: &'r Record<'_>) -> Vec<(&'r str, Option<&'r [u8]>)> {
     let header = |(key, value): &'r (Cow<'_, str>, Option<Payload<'_>>)| {
         (&**key, value.as_ref().map(Payload::as_slice))

@@ -206,7 +206,7 @@ impl Producer {
     }
 
     /// The place of a topic whose partitions are known; `None` when the metadata is still to come.
-    #[inline]
+    #[inline(always)]
     fn find_topic(&mut self, now: Time, name: &str) -> Result<Option<usize>, Box<Error>> {
         match self.accumulator.find(name) {
             Some(place) if !self.accumulator.topics[place].queues.is_empty() => Ok(Some(place)),
@@ -237,7 +237,7 @@ impl Producer {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn check_size(&self, record: &Record<'_>, headers: HeaderRefs<'_>) -> Result<(), Box<Error>> {
         let size = batch_size_bound(record.key_bytes(), record.value_bytes(), headers);
         let too_large =
