@@ -9,6 +9,7 @@ use super::entry::Shared;
 use crate::error::Error;
 use crate::sim::trace::DEFAULT_TRACE_LIMIT;
 use crate::sim::{Journal, Latency, RandomFaults, Setup, Trace, World};
+use crate::types::micros;
 
 /// Sets up a cluster.
 #[derive(Clone, Debug)]
@@ -41,10 +42,11 @@ impl ClusterBuilder {
     }
 
     /// How long a message is under way: drawn evenly from a range. By default 500 µs on virtual time,
-    /// and nothing on the wall clock.
+    /// and nothing on the wall clock; messages that take no time are a microsecond apart on their
+    /// connection.
     #[must_use]
     pub fn latency(mut self, min: Duration, max: Duration) -> Self {
-        let (min_micros, max_micros) = (min.as_micros() as u64, max.as_micros() as u64);
+        let (min_micros, max_micros) = (micros(min), micros(max));
         self.setup.latency = Latency { min_micros, max_micros };
         self.latency_given = true;
         self
@@ -90,10 +92,16 @@ impl ClusterBuilder {
     ///
     /// # Errors
     /// [`Error::Config`] for a broker config that cannot be, [`Error::InvalidArgument`] for rates
-    /// of faults that exceed 1000 permille together.
+    /// of faults that exceed 1000 permille together and for a latency whose least is above its most.
     pub fn build(mut self) -> Result<Cluster, Error> {
         if !self.latency_given && !self.real_time {
             self.setup.latency = Latency { min_micros: 500, max_micros: 500 };
+        }
+        let Latency { min_micros, max_micros } = self.setup.latency;
+        if min_micros > max_micros {
+            let why =
+                format!("the least latency, {min_micros} µs, is above the most, {max_micros} µs");
+            return Err(Error::InvalidArgument(why));
         }
         let RandomFaults { lose_permille, reset_permille, delay_permille, .. } = self.setup.faults;
         let rates = u64::from(lose_permille) + u64::from(reset_permille);

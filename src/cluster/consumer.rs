@@ -64,7 +64,7 @@ impl Consumer {
     /// [`Error::OffsetOutOfRange`] and [`Error::NoOffset`] without a reset policy, Kafka's errors,
     /// [`Error::Closed`].
     pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>, Error> {
-        let call = |now: Time| Call::Poll(now.after(timeout));
+        let call = move |now: Time| Call::Poll(now.after(timeout));
         polled(self.shared.call_at(self.handle, call, "a poll")?)
     }
 
@@ -289,7 +289,9 @@ pub(super) fn poll_all(
         let mut driver = shared.enter()?;
         if driver.is_real() {
             driver.sleep(None);
-        } else if driver.step().is_none() {
+            continue;
+        }
+        if driver.step().is_none() {
             return Err(Error::Stalled { what: "a poll of several consumers".to_owned() });
         }
         driver.take_broken()?;

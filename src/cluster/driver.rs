@@ -9,8 +9,8 @@ use std::fmt;
 use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::entry::Sleeper;
 use super::producer::Deliveries;
+use super::sleep::Sleeper;
 use crate::client::record::Record;
 use crate::client::{ClientId, OpId, Progress, Sending};
 use crate::error::Error;
@@ -49,9 +49,8 @@ pub(super) struct Driver {
     pub(super) present: Time,
     /// The world's activity and the timeline when it was entered on the real clock.
     pub(super) found: (u64, u64),
-    /// The calls that threads sleep for, and when those threads look again by themselves.
+    /// The threads that sleep.
     pub(super) sleepers: BTreeMap<u64, Sleeper>,
-    pub(super) next_sleeper: u64,
     pub(super) wakers: BTreeMap<OpId, Waker>,
     pub(super) timer_runs: bool,
 }
@@ -115,7 +114,6 @@ impl Driver {
             present: Time(0),
             found: (0, 0),
             sleepers: BTreeMap::new(),
-            next_sleeper: 0,
             wakers: BTreeMap::new(),
             timer_runs: false,
         }
@@ -220,7 +218,7 @@ impl Driver {
     /// whether there was any.
     pub fn catch_up(&mut self, limit: Time) -> bool {
         let before = self.events;
-        while self.broken.is_none() && self.world.next_due().is_some_and(|due| due <= limit) {
+        while self.broken.is_none() && self.world.next_due() <= limit {
             if self.step().is_none() {
                 break;
             }

@@ -1,45 +1,37 @@
 //! Using the driver: one thread at a time, the others waiting.
-//!
-//! Who waits on the real clock sleeps until the next deadline, or until another entry has brought
-//! what it waits for.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::driver::{Driver, Handle};
+use super::sleep::{Begun, Inbox, Letter, Mailbox, SPINS};
 use crate::client::{OpId, Outcome, Progress};
 use crate::error::Error;
 use crate::sim::Call;
 use crate::types::Time;
 
+/// How long a posted call is waited for before the driver is tried again.
+const SPINS_A_TRY: u32 = 64;
+
 /// What the handles of a cluster share.
-#[derive(Debug)]
 pub(super) struct Shared {
     driver: Mutex<Driver>,
-    changed: Condvar,
-    /// Rises whenever sleepers are told of something: who is about to sleep watches it for a moment.
-    news: AtomicU64,
+    inbox: Apart<Inbox>,
     real_time: bool,
 }
 
-/// A thread that sleeps until a call is done.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sleeper {
-    /// The call; `None` for whoever wants to see any change.
-    pub op: Option<OpId>,
-    pub until: Time,
-    pub timeline: u64,
+/// What lies in cache lines of its own, so that its use does not slow down who uses its neighbours.
+#[repr(align(128))]
+struct Apart<T>(T);
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("real_time", &self.real_time).finish_non_exhaustive()
+    }
 }
-
-/// How often a thread looks for news before it sleeps: some tens of microseconds.
-const SPINS: u32 = 4000;
-
-/// The longest time for which a thread sleeps without looking again.
-const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 
 /// Exclusive use of the driver. When it ends, those who sleep are told of what changed.
 pub(super) struct Entry<'a> {
@@ -63,7 +55,10 @@ impl DerefMut for Entry<'_> {
 impl Drop for Entry<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.shared.real_time && (self.world.activity(), self.timeline) != self.found {
+        if self.shared.real_time
+            && (self.shared.inbox.0.has_calls()
+                || (self.world.activity(), self.timeline) != self.found)
+        {
             self.leave();
         }
     }
@@ -73,106 +68,102 @@ impl Entry<'_> {
     /// What this call set going is due by now too, and others may wait for it.
     #[cold]
     fn leave(&mut self) {
+        self.shared.inbox.0.serve(self);
         let now = self.present;
         self.catch_up(now);
-        self.tell();
+        self.tell_sleepers();
     }
 
-    /// Wakes those who sleep for what is there now, and those who have to look earlier than they
-    /// meant to.
-    fn tell(&mut self) {
-        let driver = &mut *self.guard;
-        if !driver.wakers.is_empty() {
-            let done: Vec<OpId> =
-                driver.wakers.keys().copied().filter(|&op| driver.world.has_result(op)).collect();
-            for op in done {
-                if let Some(waker) = driver.wakers.remove(&op) {
-                    waker.wake();
-                }
+    /// Drives until a call is done. A call that is given up is abandoned.
+    pub fn finish(self, handle: Handle, op: OpId, what: &str) -> Result<Outcome, Error> {
+        let timeline = self.timeline;
+        self.finish_begun(handle, Begun { op, timeline }, what)
+    }
+
+    fn finish_begun(
+        mut self,
+        handle: Handle,
+        Begun { op, timeline }: Begun,
+        what: &str,
+    ) -> Result<Outcome, Error> {
+        let shared = self.shared;
+        loop {
+            if self.timeline != timeline {
+                return Err(Error::Rewound);
             }
-        }
-        if driver.sleepers.is_empty() {
-            return;
-        }
-        let next = driver.world.next_due().unwrap_or(Time::NEVER);
-        let timeline = driver.timeline;
-        let concerned = |sleeper: &Sleeper| {
-            next < sleeper.until
-                || sleeper.timeline != timeline
-                || sleeper.op.is_none_or(|op| driver.world.has_result(op))
-        };
-        if driver.sleepers.values().any(concerned) {
-            self.shared.news.fetch_add(1, Ordering::Release);
-            self.shared.changed.notify_all();
+            if let Some(result) = self.world.take_result(op) {
+                return result;
+            }
+            if let Err(error) = self.take_broken() {
+                self.abandon(handle, op);
+                return Err(error);
+            }
+            if self.shared.real_time {
+                if let Some(result) = self.sleep(Some(op)) {
+                    return result;
+                }
+                self = shared.look();
+            } else if self.step().is_none() {
+                self.abandon(handle, op);
+                return Err(Error::Stalled { what: what.to_owned() });
+            }
         }
     }
 
     /// Drives until `done` has an answer: by events on the virtual clock, by waiting on the real
     /// one.
     pub fn drive<T>(
-        &mut self,
+        mut self,
         what: &str,
-        op: Option<OpId>,
         mut done: impl FnMut(&mut Driver) -> Option<T>,
     ) -> Result<T, Error> {
-        let timeline = self.timeline;
+        let (shared, timeline) = (self.shared, self.timeline);
         loop {
-            if let Some(answer) = done(self) {
+            if let Some(answer) = done(&mut self) {
                 return Ok(answer);
             }
             self.take_broken()?;
             if self.timeline != timeline {
                 return Err(Error::Rewound);
             }
-            if self.is_real() {
-                self.sleep(op);
+            if self.shared.real_time {
+                self.sleep(None);
+                self = shared.look();
             } else if self.step().is_none() {
                 return Err(Error::Stalled { what: what.to_owned() });
             }
         }
     }
 
-    /// Applies what is due, or sleeps until something is, or until `op` is done.
-    pub(super) fn sleep(&mut self, op: Option<OpId>) {
+    /// On the real clock: applies what is due, or sleeps until something is, or until there is news
+    /// of `op` (of anything, if it is `None`). Gives the result of `op` if that was the news.
+    pub fn sleep(mut self, op: Option<OpId>) -> Option<Result<Outcome, Error>> {
+        let shared = self.shared;
         self.look_at_clock();
         let now = self.present;
         if self.catch_up(now) {
-            return;
+            return None;
         }
-        self.tell();
-        let latest = now.after(LONGEST_SLEEP);
-        let until = self.world.next_due().map_or(latest, |due| due.min(latest));
-        let number = self.next_sleeper;
-        self.next_sleeper += 1;
-        let timeline = self.timeline;
-        self.sleepers.insert(number, Sleeper { op, until, timeline });
-        let (shared, news) = (self.shared, self.shared.news.load(Ordering::Acquire));
-        let is_new = || shared.news.load(Ordering::Acquire) != news;
-        MutexGuard::unlocked(&mut self.guard, || {
-            // Under load the news is a few microseconds away, less than falling asleep takes.
-            for _ in 0..SPINS {
-                if is_new() {
-                    break;
-                }
-                std::hint::spin_loop();
-            }
+        let mailbox = Arc::new(Mailbox::default());
+        let number = shared.inbox.0.number();
+        let until = self.add_sleeper(number, op, mailbox.clone());
+        drop(self);
+        let letter = mailbox.wait(until.since(now)).or_else(|| {
+            shared.look().sleepers.remove(&number);
+            mailbox.take()
         });
-        if !is_new() {
-            self.shared.changed.wait_for(&mut self.guard, until.since(now));
+        match letter {
+            Some(Letter::Result(result)) => Some(result),
+            Some(Letter::Look(_)) | None => None,
         }
-        self.sleepers.remove(&number);
     }
 }
 
 impl Shared {
     pub fn new(driver: Driver) -> Arc<Shared> {
         let real_time = driver.is_real();
-        Arc::new(Shared {
-            driver: Mutex::new(driver),
-            changed: Condvar::new(),
-            news: AtomicU64::new(0),
-            real_time,
-        })
+        let (driver, inbox) = (Mutex::new(driver), Apart(Inbox::new()));
+        Arc::new(Shared { driver, inbox, real_time })
     }
 
     /// Exclusive use for a call: fails at once when another thread drives the virtual clock.
@@ -205,7 +196,10 @@ impl Shared {
             if let Some(guard) = self.driver.try_lock() {
                 return guard;
             }
-            std::hint::spin_loop();
+            // Looking too often slows down the one who has it.
+            for _ in 0..4 {
+                std::hint::spin_loop();
+            }
         }
         self.driver.lock()
     }
@@ -217,7 +211,7 @@ impl Shared {
 
     /// Exclusive use for a look or a copy, waiting for whoever drives.
     pub fn look(&self) -> Entry<'_> {
-        self.entry(self.driver.lock())
+        self.entry(if self.real_time { self.lock() } else { self.driver.lock() })
     }
 
     /// Makes a call and drives until it is done.
@@ -229,34 +223,57 @@ impl Shared {
     pub fn call_at(
         &self,
         handle: Handle,
-        call: impl FnOnce(Time) -> Call,
+        call: impl FnOnce(Time) -> Call + Send + 'static,
         what: &str,
     ) -> Result<Outcome, Error> {
-        let mut driver = self.enter()?;
+        let mut driver = match self.driver.try_lock() {
+            Some(guard) => self.entry(guard),
+            None if self.real_time => return self.post(handle, call, what),
+            None => return Err(Error::ConcurrentDrive),
+        };
         let call = call(driver.now());
         let (op, progress) = driver.begin(handle, call)?;
-        driver.take_broken()?;
         match progress {
-            Progress::Ready(result) => result,
-            Progress::Pending => self.finish(&mut driver, handle, op, what),
+            Progress::Ready(result) => driver.take_broken().and(result),
+            Progress::Pending => driver.finish(handle, op, what),
         }
     }
 
-    pub fn finish(
+    /// Lets whoever has the driver make a call, and waits for what comes of it.
+    fn post(
         &self,
-        driver: &mut Entry<'_>,
         handle: Handle,
-        op: OpId,
+        call: impl FnOnce(Time) -> Call + Send + 'static,
         what: &str,
     ) -> Result<Outcome, Error> {
-        match driver.drive(what, Some(op), |driver| driver.world.take_result(op)) {
-            Ok(result) => result,
-            Err(error) => {
-                if error != Error::Rewound {
-                    driver.abandon(handle, op);
+        let mailbox = Arc::new(Mailbox::default());
+        let number = self.inbox.0.post(handle, Box::new(call), mailbox.clone());
+        let mut tries = 0..SPINS / SPINS_A_TRY;
+        let driver = loop {
+            match mailbox.watch(SPINS_A_TRY) {
+                Some(Letter::Result(result)) => return result,
+                Some(Letter::Look(Some(begun))) => {
+                    return self.look().finish_begun(handle, begun, what);
                 }
-                Err(error)
+                Some(Letter::Look(None)) | None => {}
             }
+            // Nobody may have the driver any more.
+            if let Some(guard) = self.driver.try_lock() {
+                break guard;
+            }
+            if tries.next().is_none() {
+                break self.driver.lock();
+            }
+        };
+        let mut driver = self.entry(driver);
+        self.inbox.0.serve(&mut driver);
+        let begun = driver.sleepers.remove(&number).and_then(|sleeper| sleeper.begun());
+        match (begun, mailbox.take()) {
+            (Some(begun), _) | (None, Some(Letter::Look(Some(begun)))) => {
+                driver.finish_begun(handle, begun, what)
+            }
+            (None, Some(Letter::Result(result))) => result,
+            (None, _) => unreachable!("a posted call has been begun or has a result"),
         }
     }
 

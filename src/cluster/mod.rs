@@ -15,6 +15,7 @@ mod driver;
 mod entry;
 mod operation;
 mod producer;
+mod sleep;
 mod snapshot;
 
 use std::sync::Arc;
@@ -139,8 +140,8 @@ impl Cluster {
     /// # Errors
     /// [`Error::Stalled`] when nothing is left to happen before; those of [`step`](Cluster::step).
     pub fn step_until(&self, mut done: impl FnMut(View<'_>) -> bool) -> Result<(), Error> {
-        let mut driver = self.shared.enter()?;
-        driver.drive("the condition of step_until", None, |driver| {
+        let driver = self.shared.enter()?;
+        driver.drive("the condition of step_until", |driver| {
             done(View::new(&driver.world)).then_some(())
         })
     }

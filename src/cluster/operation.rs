@@ -92,13 +92,11 @@ impl<T> Operation<T> {
             State::Taken => Err(Error::InvalidArgument("the result has been taken".to_owned())),
             State::Waiting { op, timeline } => {
                 let shared = self.shared.clone();
-                let mut driver = shared.enter()?;
+                let driver = shared.enter()?;
                 if driver.timeline() != timeline {
                     return Err(Error::Rewound);
                 }
-                let outcome = shared.finish(&mut driver, self.handle, op, self.what)?;
-                drop(driver);
-                (self.convert)(outcome)
+                (self.convert)(driver.finish(self.handle, op, self.what)?)
             }
         }
     }

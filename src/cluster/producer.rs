@@ -200,12 +200,14 @@ impl Producer {
     #[cold]
     fn wait_to_send(
         &self,
-        mut driver: Entry<'_>,
+        driver: Entry<'_>,
         record: &Record<'_>,
         op: OpId,
     ) -> Result<Delivery, Error> {
         let what = "metadata or memory for a record";
-        match self.shared.finish(&mut driver, self.handle, op, what)? {
+        let outcome = driver.finish(self.handle, op, what)?;
+        let mut driver = self.shared.look();
+        match outcome {
             Outcome::Sent(receipt) => Ok(driver.deliveries.delivery(receipt, &self.shared)),
             Outcome::ChoosePartition(count) => self.choose_and_send(driver, record, count),
             outcome => unreachable!("a send ends in a batch, not in {outcome:?}"),
@@ -255,7 +257,7 @@ impl Producer {
     /// # Errors
     /// [`Error::Rewound`], [`Error::ConcurrentDrive`].
     pub fn close(&self, timeout: Duration) -> Result<(), Error> {
-        let call = |now: Time| Call::CloseProducer(now.after(timeout));
+        let call = move |now: Time| Call::CloseProducer(now.after(timeout));
         self.shared.call_at(self.handle, call, "the producer to close").map(drop)
     }
 }
@@ -287,8 +289,7 @@ impl Delivery {
             return result;
         }
         let shared = self.fate.shared.upgrade().ok_or(Error::Closed)?;
-        let mut driver = shared.enter()?;
-        driver.drive("a delivery", None, |_| self.fate.of(&self.receipt))?
+        shared.enter()?.drive("a delivery", |_| self.fate.of(&self.receipt))?
     }
 }
 

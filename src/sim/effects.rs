@@ -1,8 +1,9 @@
 //! Carrying out what clients and brokers want done, and keeping one deadline for each of them.
 
 use super::input::EventKey;
+use super::queue::{Event, Scheduled};
 use super::trace::{Actor, Trace, TraceEvent};
-use super::world::{Event, Scheduled, World};
+use super::world::World;
 use crate::broker::BrokerEffect;
 use crate::client::{Client, ClientId, Effect};
 use crate::types::{BrokerId, Time};
@@ -47,8 +48,9 @@ impl World {
     }
 
     pub(super) fn set_client_deadline(&mut self, id: ClientId) {
+        let earliest = self.paused_until(id.into()).unwrap_or(self.now);
         let Some(member) = self.members.get_mut(id.index()) else { return };
-        let wanted = member.client.next_deadline().map(|due| due.max(self.now));
+        let wanted = member.client.next_deadline().map(|due| due.max(earliest));
         let current = member.deadline.map(|(due, _)| due);
         if wanted == current {
             return;
@@ -64,11 +66,10 @@ impl World {
         }
     }
 
+    /// Queues an event; what is for a node that is paused comes when that goes on.
     pub(super) fn schedule(&mut self, due: Time, event: Event) -> EventKey {
-        let key = (due, self.next_sequence);
-        self.next_sequence += 1;
-        self.queue.insert(key, Scheduled { cause: self.cause, event });
-        key
+        let due = self.paused_until(event.node()).map_or(due, |until| due.max(until));
+        self.queue.push(due, Scheduled { cause: self.cause, event })
     }
 
     pub(super) fn carry_out_broker(
@@ -93,8 +94,9 @@ impl World {
     }
 
     pub(super) fn set_broker_deadline(&mut self, id: BrokerId) {
+        let earliest = self.paused_until(id.into()).unwrap_or(self.now);
         let Some(server) = self.servers.get_mut(&id) else { return };
-        let wanted = server.broker.next_deadline().map(|due| due.max(self.now));
+        let wanted = server.broker.next_deadline().map(|due| due.max(earliest));
         let current = server.deadline.map(|(due, _)| due);
         if wanted == current {
             return;

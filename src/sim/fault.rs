@@ -11,6 +11,7 @@ use super::trace::Direction;
 use crate::api::ApiKey;
 use crate::client::ClientId;
 use crate::random::Random;
+use crate::types::micros;
 
 /// What goes wrong with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,13 +77,13 @@ impl Fault {
     /// The request is under way for so much longer.
     #[must_use]
     pub fn delay_request(api: ApiKey, by: Duration) -> Self {
-        Fault::new(FaultKind::Delay(by.as_micros() as u64), api, Direction::Request)
+        Fault::new(FaultKind::Delay(micros(by)), api, Direction::Request)
     }
 
     /// The response is under way for so much longer.
     #[must_use]
     pub fn delay_response(api: ApiKey, by: Duration) -> Self {
-        Fault::new(FaultKind::Delay(by.as_micros() as u64), api, Direction::Response)
+        Fault::new(FaultKind::Delay(micros(by)), api, Direction::Response)
     }
 
     /// The request arrives twice: for teaching, no network does this to a TCP connection.
@@ -175,8 +176,8 @@ impl Faults {
             return (direction == Direction::Request).then(|| kinds[self.random.below(2) as usize]);
         }
         if ticket < lose_permille + reset_permille + delay_permille {
-            let most = max_delay.as_micros() as u64;
-            return Some(FaultKind::Delay(self.random.below(most + 1)));
+            let below = micros(max_delay).saturating_add(1);
+            return Some(FaultKind::Delay(self.random.below(below)));
         }
         None
     }

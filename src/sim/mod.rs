@@ -2,7 +2,8 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `world.rs` | the value itself, its one door, the event queue, the clock |
+//! | `world.rs` | the value itself, its one door, the clock |
+//! | `queue.rs` | what will happen |
 //! | `input.rs` | what goes through the door |
 //! | `effects.rs` | carrying out what nodes want done; their deadlines |
 //! | `wire.rs` | messages under way, connections, crashes and pauses |
@@ -18,6 +19,7 @@ mod input;
 mod journal;
 mod mermaid;
 mod pending;
+mod queue;
 pub mod trace;
 mod trace_text;
 mod view;

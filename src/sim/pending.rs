@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::input::EventKey;
+use super::queue::Event;
 use super::trace::{Actor, Direction};
-use super::world::{Event, World};
+use super::world::World;
 use crate::types::Time;
 
 /// An event that may happen next: the first message of a connection in one direction, or a
@@ -31,7 +32,7 @@ impl World {
     pub fn pending(&self) -> Vec<Pending> {
         let mut seen = std::collections::BTreeSet::new();
         let mut pending = Vec::new();
-        for (&key, scheduled) in &self.queue {
+        for (&key, scheduled) in self.queue.iter() {
             let (actor, what) = match &scheduled.event {
                 Event::Request { route, request, correlation_id, .. } => {
                     if !seen.insert((route.connection, Direction::Request)) {

@@ -4,12 +4,23 @@ use std::time::Duration;
 
 use super::fault::FaultKind;
 use super::input::{Node, Output};
+use super::queue::{Event, Reset, Route};
 use super::trace::{Actor, Direction, Trace, TraceEvent};
-use super::world::{Connection, Event, Latency, Reset, Route, World};
+use super::world::{Connection, Latency, World};
 use crate::api::{ApiKey, Request, Response};
 use crate::broker::ConnectionId;
 use crate::client::{ClientId, Effect};
 use crate::types::{BrokerId, EventId, Time};
+
+/// When a message arrives that would at `due`, behind the one before it. Where messages take no time
+/// they still arrive one by one, a microsecond apart: so time goes on whatever the two ends do.
+fn behind(last: Option<Time>, due: Time, now: Time) -> Time {
+    match last {
+        Some(last) if due == now => due.max(last.after_micros(1)),
+        Some(last) => due.max(last),
+        None => due,
+    }
+}
 
 /// A message that is being sent, as the trace shows it.
 struct Message {
@@ -26,7 +37,7 @@ impl World {
         if max_micros <= min_micros {
             return min_micros;
         }
-        min_micros + self.latencies.below(max_micros - min_micros + 1)
+        min_micros + self.latencies.below((max_micros - min_micros).saturating_add(1))
     }
 
     fn lose(&self, message: &Message, trace: &mut Trace) -> EventId {
@@ -68,18 +79,18 @@ impl World {
         let sent = self.sent(&message, trace);
         let fault = self.strike(client, &message, trace);
         let outer = self.cause.replace(sent);
-        let mut due = Time(self.now.0 + self.draw_latency());
+        let mut due = self.now.after_micros(self.draw_latency());
         let mut reset = None;
         match fault {
-            Some(FaultKind::Delay(micros)) => due = Time(due.0.saturating_add(micros)),
+            Some(FaultKind::Delay(micros)) => due = due.after_micros(micros),
             Some(FaultKind::ResetBefore) => reset = Some(Reset::Before),
             Some(FaultKind::ResetAfter) => reset = Some(Reset::After),
             _ => {}
         }
         match self.connections.get_mut(&connection) {
             Some(link) if !link.requests_lost && fault != Some(FaultKind::Lose) => {
-                due = due.max(link.last_request);
-                link.last_request = due;
+                due = behind(link.last_request, due, self.now);
+                link.last_request = Some(due);
                 if fault == Some(FaultKind::Duplicate) {
                     let request = request.clone();
                     self.schedule(due, Event::Request { route, correlation_id, request, reset });
@@ -111,14 +122,14 @@ impl World {
             member.connections.insert(broker, connection);
         }
         if self.servers.get(&broker).is_none_or(|server| server.crashed) {
-            let due = Time(self.now.0 + self.draw_latency());
+            let due = self.now.after_micros(self.draw_latency().max(1));
             self.schedule(due, Event::Disconnected { route: Route { client, broker, connection } });
             return connection;
         }
         let link = Connection {
             client,
-            last_request: self.now,
-            last_response: self.now,
+            last_request: None,
+            last_response: None,
             requests_lost: false,
             responses_lost: false,
         };
@@ -149,7 +160,7 @@ impl World {
         if let Some(server) = self.servers.get_mut(&broker) {
             server.broker.on_disconnect(connection);
         }
-        let due = Time(self.now.0 + self.draw_latency());
+        let due = self.now.after_micros(self.draw_latency().max(1));
         let route = Route { client: link.client, broker, connection };
         self.schedule(due, Event::Disconnected { route });
         self.set_broker_deadline(broker);
@@ -217,14 +228,14 @@ impl World {
         let sent = self.sent(&message, trace);
         let fault = self.strike(client, &message, trace);
         let outer = self.cause.replace(sent);
-        let mut due = Time(self.now.0 + self.draw_latency());
+        let mut due = self.now.after_micros(self.draw_latency());
         if let Some(FaultKind::Delay(micros)) = fault {
-            due = Time(due.0.saturating_add(micros));
+            due = due.after_micros(micros);
         }
         match self.connections.get_mut(&connection) {
             Some(link) if !link.responses_lost && fault != Some(FaultKind::Lose) => {
-                due = due.max(link.last_response);
-                link.last_response = due;
+                due = behind(link.last_response, due, self.now);
+                link.last_response = Some(due);
                 let route = Route { client, broker, connection };
                 self.schedule(due, Event::Response { route, correlation_id, response });
             }
@@ -315,7 +326,7 @@ impl World {
 
     /// A node does nothing for a while; what comes for it waits.
     pub(super) fn pause(&mut self, node: Node, duration: Duration, trace: &mut Trace) -> Output {
-        let until = self.now.after(duration);
+        let until = self.now.after(duration).max(self.paused_until(node).unwrap_or(self.now));
         let (actor, paused) = match node {
             Node::Broker(id) => {
                 let server = self.servers.get_mut(&id);
@@ -328,6 +339,19 @@ impl World {
         };
         let Some(paused) = paused else { return Output::NoSuchNode(node) };
         *paused = Some(until);
+        let deadline = self.queue.postpone(node, until);
+        match node {
+            Node::Broker(id) => {
+                if let Some(server) = self.servers.get_mut(&id) {
+                    server.deadline = deadline.or(server.deadline);
+                }
+            }
+            Node::Client(id) => {
+                if let Some(member) = self.members.get_mut(id.index()) {
+                    member.deadline = deadline.or(member.deadline);
+                }
+            }
+        }
         trace.record(self.now, None, actor, TraceEvent::Paused { until });
         Output::Done
     }

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use super::fault::{Faults, RandomFaults};
 use super::input::{Call, ClientConfig, EventKey, Input, Node, Output};
+use super::queue::{Event, EventQueue, Scheduled};
 use super::trace::{Actor, Trace, TraceEvent};
-use crate::api::{Request, Response};
+
 use crate::broker::metadata::Overrides;
 use crate::broker::{Broker, ConnectionId};
 use crate::client::admin::Admin;
@@ -45,43 +46,12 @@ pub struct Setup {
     pub faults: RandomFaults,
 }
 
-/// Something that will happen.
-#[derive(Clone, Debug)]
-pub(super) enum Event {
-    Request { route: Route, correlation_id: i32, request: Request, reset: Option<Reset> },
-    Response { route: Route, correlation_id: i32, response: Response },
-    Disconnected { route: Route },
-    ClientDeadline(ClientId),
-    BrokerDeadline(BrokerId),
-}
-
-/// The two ends of a connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Route {
-    pub client: ClientId,
-    pub broker: BrokerId,
-    pub connection: ConnectionId,
-}
-
-/// When a connection is reset, seen from the request that it carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reset {
-    Before,
-    After,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Scheduled {
-    pub cause: Option<EventId>,
-    pub event: Event,
-}
-
 /// A FIFO connection. Messages of one direction never overtake each other.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
     pub client: ClientId,
-    pub last_request: Time,
-    pub last_response: Time,
+    pub last_request: Option<Time>,
+    pub last_response: Option<Time>,
     /// A request, or a response, was lost: so is whatever follows.
     pub requests_lost: bool,
     pub responses_lost: bool,
@@ -108,8 +78,7 @@ pub(super) struct Server {
 pub struct World {
     pub(super) seed: u64,
     pub(super) now: Time,
-    pub(super) queue: BTreeMap<EventKey, Scheduled>,
-    pub(super) next_sequence: u64,
+    pub(super) queue: EventQueue,
     pub(super) servers: BTreeMap<BrokerId, Server>,
     /// Each at the place that its id says.
     pub(super) members: Vec<Member>,
@@ -141,8 +110,7 @@ impl World {
         Ok(World {
             seed,
             now: Time::VIRTUAL_START,
-            queue: BTreeMap::new(),
-            next_sequence: 0,
+            queue: EventQueue::new(),
             servers: BTreeMap::from([(id, server)]),
             members: Vec::new(),
             connections: BTreeMap::new(),
@@ -164,9 +132,10 @@ impl World {
         self.now
     }
 
-    /// When the next event is due.
-    pub fn next_due(&self) -> Option<Time> {
-        self.queue.first_key_value().map(|(&(due, _), _)| due)
+    /// When the next event is due; [`Time::NEVER`] when there is none.
+    #[inline]
+    pub fn next_due(&self) -> Time {
+        self.queue.next_due()
     }
 
     /// The brokers.
@@ -210,7 +179,7 @@ impl World {
     /// A number that rises whenever an event is queued or a call is done: while it stays, nobody who
     /// waits has anything to look at.
     pub fn activity(&self) -> u64 {
-        self.next_sequence + self.completions
+        self.queue.pushed() + self.completions
     }
 
     /// How many clients have been made.
@@ -243,7 +212,7 @@ impl World {
                 Output::Done
             }
             Input::Step => {
-                let next = self.next_event();
+                let next = self.queue.first();
                 Output::Stepped(next.and_then(|key| self.happen(key, trace)))
             }
             Input::Deliver(key) => Output::Stepped(self.happen(key, trace)),
@@ -354,52 +323,22 @@ impl World {
         Output::Called(op, progress)
     }
 
-    /// The event that is next, those of paused nodes put off until they go on.
-    fn next_event(&mut self) -> Option<EventKey> {
-        loop {
-            let (&key, scheduled) = self.queue.first_key_value()?;
-            let Some(until) = self.paused_until(&scheduled.event).filter(|&until| until > key.0)
-            else {
-                return Some(key);
-            };
-            let scheduled = self.queue.remove(&key)?;
-            let later = (until, self.next_sequence);
-            self.next_sequence += 1;
-            match scheduled.event {
-                Event::ClientDeadline(id) => {
-                    if let Some(member) = self.members.get_mut(id.index()) {
-                        member.deadline = Some(later);
-                    }
-                }
-                Event::BrokerDeadline(id) => {
-                    if let Some(server) = self.servers.get_mut(&id) {
-                        server.deadline = Some(later);
-                    }
-                }
-                _ => {}
-            }
-            self.queue.insert(later, scheduled);
-        }
-    }
-
-    fn paused_until(&self, event: &Event) -> Option<Time> {
-        let client =
-            |id: ClientId| self.members.get(id.index()).and_then(|member| member.paused_until);
-        let broker = |id| self.servers.get(&id).and_then(|server| server.paused_until);
-        match event {
-            Event::Request { route, .. } => broker(route.broker),
-            Event::BrokerDeadline(id) => broker(*id),
-            Event::Response { route, .. } | Event::Disconnected { route } => client(route.client),
-            Event::ClientDeadline(id) => client(*id),
-        }
+    /// Until when a node does nothing, if it is paused.
+    pub(super) fn paused_until(&self, node: Node) -> Option<Time> {
+        let until = match node {
+            Node::Client(id) => self.members.get(id.index())?.paused_until,
+            Node::Broker(id) => self.servers.get(&id)?.paused_until,
+        };
+        until.filter(|&until| until > self.now)
     }
 
     /// Applies one event of the queue.
     fn happen(&mut self, key: EventKey, trace: &mut Trace) -> Option<EventId> {
         let Scheduled { cause, event } = self.queue.remove(&key)?;
-        let is_timer = matches!(event, Event::ClientDeadline(_) | Event::BrokerDeadline(_));
-        // A message that was chosen before its time arrives now; a deadline never comes early.
-        if is_timer || self.next_due().is_none_or(|next| next >= key.0) {
+        // A message that was chosen before its time arrives now. A deadline never comes early, and
+        // nothing comes to a node that is paused.
+        let early = !event.is_deadline() && self.paused_until(event.node()).is_none();
+        if !early || self.next_due() >= key.0 {
             self.now = self.now.max(key.0);
         }
         self.cause = cause;

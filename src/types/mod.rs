@@ -12,4 +12,5 @@ pub use ids::{
     TopicPartition,
 };
 pub use rope::Rope;
+pub(crate) use time::micros;
 pub use time::{Time, Timestamp};

@@ -3,6 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+/// A duration in microseconds; one that is too long counts as the longest.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// A moment of the world's clock, in **microseconds** since the Unix epoch. It orders events; what
 /// records carry is the coarser [`Timestamp`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,7 +24,12 @@ impl Time {
     /// The moment `duration` later; saturates at [`Time::NEVER`].
     #[must_use]
     pub fn after(self, duration: Duration) -> Time {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.after_micros(micros(duration))
+    }
+
+    /// The moment `micros` microseconds later; saturates at [`Time::NEVER`].
+    #[must_use]
+    pub fn after_micros(self, micros: u64) -> Time {
         Time(self.0.saturating_add(micros))
     }
 

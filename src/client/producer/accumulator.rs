@@ -50,6 +50,8 @@ pub struct PartitionQueue {
 #[derive(Clone, Debug)]
 pub struct TopicQueues {
     pub name: TopicName,
+    /// The name once more, where no other thread's references are counted: each send compares it.
+    spelling: Box<str>,
     pub partitioner: Partitioner,
     pub queues: Vec<PartitionQueue>,
 }
@@ -110,8 +112,9 @@ impl Accumulator {
     }
 
     /// The place of a topic; the one used last is found without a search.
+    #[inline(always)]
     pub fn find(&mut self, name: &str) -> Option<usize> {
-        if self.topics.get(self.last_used).is_some_and(|topic| &*topic.name == name) {
+        if self.topics.get(self.last_used).is_some_and(|topic| &*topic.spelling == name) {
             return Some(self.last_used);
         }
         let found = *self.by_name.get(name)?;
@@ -123,7 +126,8 @@ impl Accumulator {
     pub fn add(&mut self, name: TopicName, partitioner: Partitioner) -> usize {
         let place = self.topics.len();
         self.by_name.insert(name.clone(), place);
-        self.topics.push(TopicQueues { name, partitioner, queues: Vec::new() });
+        let spelling = Box::from(&*name);
+        self.topics.push(TopicQueues { name, spelling, partitioner, queues: Vec::new() });
         place
     }
 
