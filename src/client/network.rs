@@ -7,11 +7,12 @@ use crate::api::Request;
 use crate::random::Random;
 use crate::types::{BrokerId, Time};
 
-/// Kafka's `reconnect.backoff.ms`, and how many thousandths it is varied by.
+/// By how many thousandths a wait is varied, as in Kafka.
 const JITTER_PERMILLE: u64 = 200;
 
-/// How long a client waits between attempts: doubled with each failure, up to a limit, varied by a
-/// fifth.
+/// How long a client waits between attempts, as Kafka's `ExponentialBackoff` has it: doubled with
+/// each failure, varied by a fifth, never above the maximum. A maximum that is no larger than the
+/// first wait makes all waits equal to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
     pub initial_ms: u64,
@@ -21,9 +22,12 @@ pub struct Backoff {
 impl Backoff {
     /// The wait after so many failures in a row (1 for the first).
     pub fn after(self, failures: u32, random: &mut Random) -> u64 {
+        if self.max_ms <= self.initial_ms {
+            return self.max_ms;
+        }
         let doubled = 1_u64.checked_shl(failures.saturating_sub(1)).unwrap_or(u64::MAX);
-        let wait = self.initial_ms.saturating_mul(doubled);
-        random.jitter(wait.min(self.max_ms.max(self.initial_ms)), JITTER_PERMILLE)
+        let wait = self.initial_ms.saturating_mul(doubled).min(self.max_ms);
+        random.jitter(wait, JITTER_PERMILLE).min(self.max_ms)
     }
 }
 
@@ -146,5 +150,27 @@ impl<C> Network<C> {
     /// The brokers with which there is or was a connection.
     pub fn brokers(&self) -> impl Iterator<Item = BrokerId> {
         self.links.keys().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A maximum below the first wait was taken for the first wait, and the jitter went above the
+    /// maximum by up to a fifth.
+    #[test]
+    fn a_backoff_never_exceeds_its_maximum() {
+        let mut random = Random::stream(1, "test");
+        for failures in 1..200 {
+            let mut wait =
+                |initial_ms, max_ms| Backoff { initial_ms, max_ms }.after(failures, &mut random);
+            assert_eq!(wait(100, 40), 40, "a smaller maximum is a constant backoff");
+            assert_eq!(wait(100, 100), 100, "so is an equal one");
+            assert_eq!(wait(0, 1000), 0, "twice nothing is nothing");
+            let exact = (100_u64 << (failures - 1).min(4)).min(1000);
+            let varied = exact - exact / 5..=(exact + exact / 5).min(1000);
+            assert!(varied.contains(&wait(100, 1000)), "after {failures} failures");
+        }
     }
 }
