@@ -76,9 +76,7 @@ impl Admin {
         for (op, _) in std::mem::take(&mut self.calls) {
             effects.push(Effect::Complete { op, result: Err(Error::Closed) });
         }
-        for broker in self.network.brokers() {
-            effects.push(Effect::Disconnect { broker });
-        }
+        self.network.close(effects);
         Progress::DONE
     }
 

@@ -147,9 +147,12 @@ impl<C> Network<C> {
         self.links.values_mut().flat_map(|link| &mut link.in_flight).map(|sent| &mut sent.context)
     }
 
-    /// The brokers with which there is or was a connection.
-    pub fn brokers(&self) -> impl Iterator<Item = BrokerId> {
-        self.links.keys().copied()
+    /// Closes all connections and forgets what was in flight on them: no answer, loss or deadline
+    /// will come of it.
+    pub fn close(&mut self, effects: &mut Vec<Effect>) {
+        for (broker, _) in std::mem::take(&mut self.links) {
+            effects.push(Effect::Disconnect { broker });
+        }
     }
 }
 

@@ -305,9 +305,7 @@ impl Consumer {
         for op in polls.into_iter().chain(positions).chain(lookups) {
             effects.push(Effect::Complete { op, result: Err(Error::Closed) });
         }
-        for broker in self.network.brokers() {
-            effects.push(Effect::Disconnect { broker });
-        }
+        self.network.close(effects);
         self.assigned.clear();
         self.buffer.retain(|_| false);
         Progress::DONE

@@ -58,8 +58,20 @@ struct WaitingSend {
 struct WaitingFlush {
     op: OpId,
     below: u64,
-    deadline: Option<Time>,
-    closes: bool,
+}
+
+/// Whether a producer takes records, and whether it sends them.
+///
+/// | state | takes records | sends | becomes |
+/// |---|---|---|---|
+/// | open | yes | yes | closing with `close`, closed with a crash |
+/// | closing | no | yes | closed when all is settled, when its time is over, with a crash |
+/// | closed | no | no; it has neither connections nor deadlines | – |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Closing { until: Time },
+    Closed,
 }
 
 /// What a producer remembers of a request.
@@ -84,7 +96,7 @@ pub struct Producer {
     wake_sender: bool,
     /// When the sender last ran.
     ran_at: Time,
-    closed: bool,
+    state: State,
 }
 
 impl Producer {
@@ -107,7 +119,7 @@ impl Producer {
             random: random("partitions and retries"),
             wake_sender: false,
             ran_at: Time(0),
-            closed: false,
+            state: State::Open,
             config,
         }
     }
@@ -121,7 +133,7 @@ impl Producer {
         record: &Record<'_>,
         effects: &mut Vec<Effect>,
     ) -> Sending {
-        if self.closed {
+        if self.state != State::Open {
             return Sending::failed(Error::Closed);
         }
         // Those who wait already were first.
@@ -253,56 +265,68 @@ impl Producer {
 
     /// Sends everything now and waits until its fate is known.
     pub fn flush(&mut self, op: OpId, effects: &mut Vec<Effect>) -> Progress {
-        if self.closed {
+        if self.state != State::Open {
             return Progress::failed(Error::Closed);
         }
-        self.wait_for_all(op, None, false, effects)
+        self.wait_for_all(op, effects)
     }
 
     /// Like [`flush`](Producer::flush), but gives up at the deadline, and nothing can be sent any
     /// more.
     pub fn close(&mut self, deadline: Time, op: OpId, effects: &mut Vec<Effect>) -> Progress {
-        if self.closed {
+        if self.state != State::Open {
             return Progress::DONE;
         }
-        self.closed = true;
-        for send in self.waiting.drain(..) {
-            effects.push(Effect::Complete { op: send.op, result: Err(Error::Closed) });
+        self.state = State::Closing { until: deadline };
+        self.refuse_waiting(effects);
+        let progress = self.wait_for_all(op, effects);
+        if let Progress::Ready(_) = progress {
+            self.end(effects);
         }
-        self.wait_for_all(op, Some(deadline), true, effects)
+        progress
     }
 
     /// Dies: everything that is not settled is given up.
     pub fn crash(&mut self, effects: &mut Vec<Effect>) {
-        self.closed = true;
-        let sends = self.waiting.drain(..).map(|send| send.op);
-        let flushes = self.flushes.drain(..).map(|flush| flush.op);
-        for op in sends.chain(flushes) {
-            effects.push(Effect::Complete { op, result: Err(Error::Closed) });
+        self.refuse_waiting(effects);
+        for flush in self.flushes.drain(..) {
+            effects.push(Effect::Complete { op: flush.op, result: Err(Error::Closed) });
         }
         self.accumulator.seal_all(super::SealReason::Flush, effects);
         self.abort_all(effects);
+        self.end(effects);
+    }
+
+    /// Whoever waits to send will not.
+    fn refuse_waiting(&mut self, effects: &mut Vec<Effect>) {
+        for send in self.waiting.drain(..) {
+            effects.push(Effect::Complete { op: send.op, result: Err(Error::Closed) });
+        }
+    }
+
+    /// Nothing is left to do: it is closed, and so are its connections.
+    fn end(&mut self, effects: &mut Vec<Effect>) {
+        self.state = State::Closed;
+        self.network.close(effects);
     }
 
     /// Its state, for a reader.
     pub fn describe(&self) -> String {
-        let state = if self.closed { "closed" } else { "open" };
+        let state = match self.state {
+            State::Open => "open",
+            State::Closing { .. } => "closing",
+            State::Closed => "closed",
+        };
         format!("{state}, {} B of buffer.memory in use", self.accumulator.used())
     }
 
-    fn wait_for_all(
-        &mut self,
-        op: OpId,
-        deadline: Option<Time>,
-        closes: bool,
-        effects: &mut Vec<Effect>,
-    ) -> Progress {
+    fn wait_for_all(&mut self, op: OpId, effects: &mut Vec<Effect>) -> Progress {
         self.accumulator.seal_all(super::SealReason::Flush, effects);
         let below = self.accumulator.next_number();
         if self.accumulator.is_settled(below) {
             return Progress::DONE;
         }
-        self.flushes.push(WaitingFlush { op, below, deadline, closes });
+        self.flushes.push(WaitingFlush { op, below });
         self.wake_sender = true;
         Progress::Pending
     }

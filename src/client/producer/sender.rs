@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::accumulator::{SealedBatch, Slot};
-use super::{Producer, Sent};
+use super::{Producer, Sent, State};
 use crate::api::{ProducePartition, ProduceRequest, ProducedPartition, Request};
 use crate::client::network::Backoff;
 use crate::client::{BatchId, ClientEvent, DeliveryReport, Effect, Outcome, SealReason, Sending};
@@ -22,6 +22,9 @@ impl Producer {
     pub(super) fn run(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.wake_sender = false;
         self.ran_at = now;
+        if self.state == State::Closed {
+            return;
+        }
         while let Some(broker) = self.network.timed_out(now) {
             effects.push(Effect::Event(ClientEvent::RequestTimedOut { broker }));
             effects.push(Effect::Disconnect { broker });
@@ -42,6 +45,11 @@ impl Producer {
 
     /// When the sender has to run again.
     pub fn next_deadline(&self) -> Option<Time> {
+        let closing = match self.state {
+            State::Closed => return None,
+            State::Closing { until } => Some(until),
+            State::Open => None,
+        };
         if self.wake_sender {
             return Some(Time(0));
         }
@@ -55,9 +63,9 @@ impl Producer {
             self.network.next_deadline(),
             self.metadata_deadline(),
             waiting,
+            closing,
         ];
-        let closing = self.flushes.iter().filter_map(|flush| flush.deadline);
-        candidates.into_iter().flatten().chain(backoffs).chain(closing).min()
+        candidates.into_iter().flatten().chain(backoffs).min()
     }
 
     /// When a sealed batch stops waiting for its backoff or its broker's. One that waits for a
@@ -370,16 +378,21 @@ impl Producer {
         }));
     }
 
+    /// Answers those who wait for everything to be settled, `close` among them.
     fn finish_flushes(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if matches!(self.state, State::Closing { until } if until <= now) {
+            self.abort_all(effects);
+        }
         for flush in std::mem::take(&mut self.flushes) {
             if self.accumulator.is_settled(flush.below) {
-                effects.push(Effect::Complete { op: flush.op, result: Ok(Outcome::Done) });
-            } else if flush.deadline.is_some_and(|deadline| deadline <= now) && flush.closes {
-                self.abort_all(effects);
                 effects.push(Effect::Complete { op: flush.op, result: Ok(Outcome::Done) });
             } else {
                 self.flushes.push(flush);
             }
+        }
+        let all = self.accumulator.next_number();
+        if self.state != State::Open && self.accumulator.is_settled(all) {
+            self.end(effects);
         }
     }
 
