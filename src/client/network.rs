@@ -95,7 +95,8 @@ impl<C> Network<C> {
             blocked_until: None,
         });
         if let Some((timeout_ms, context)) = expected {
-            let deadline = now.after_ms(timeout_ms as i64);
+            // No request is overdue in the instant when it is sent: its timer would fire for ever.
+            let deadline = now.after_ms(timeout_ms.max(1) as i64);
             link.in_flight.push_back(InFlight { correlation_id, deadline, context });
         }
         effects.push(Effect::Send { broker, correlation_id, request });

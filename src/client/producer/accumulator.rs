@@ -231,6 +231,11 @@ impl Accumulator {
         }
     }
 
+    /// Closes the batches that were opened at or before `limit`, however long they may linger.
+    pub fn seal_old(&mut self, limit: Time, effects: &mut Vec<Effect>) {
+        self.seal_lingered(limit.after_ms(self.linger_ms), effects);
+    }
+
     /// Closes every open batch.
     pub fn seal_all(&mut self, reason: SealReason, effects: &mut Vec<Effect>) {
         while let Some(&(_, slot)) = self.lingering.first() {

@@ -109,11 +109,13 @@ impl Producer {
         let random = |purpose: &str| Random::stream(seed, &format!("producer {} {purpose}", id.0));
         let retry_ms = config.retry_backoff_ms as i64;
         let memory = config.buffer_memory;
+        // Kafka takes linger.ms as an int, so that no delivery timeout is shorter.
+        let linger_ms = config.linger_ms.min(i64::from(i32::MAX));
         Producer {
             id,
             metadata: Metadata::new(bootstrap, true, retry_ms, config.metadata_max_age_ms),
             network: Network::new(reconnect, random("reconnect")),
-            accumulator: Accumulator::new(config.batch_size, config.linger_ms, memory),
+            accumulator: Accumulator::new(config.batch_size, linger_ms, memory),
             waiting: VecDeque::new(),
             flushes: Vec::new(),
             random: random("partitions and retries"),

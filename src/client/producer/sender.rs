@@ -58,14 +58,16 @@ impl Producer {
         let waiting = self.waiting.front();
         let waiting = waiting.map(|send| send.since.after_ms(self.config.max_block_ms));
         let candidates = [
-            self.accumulator.next_linger(),
             self.accumulator.oldest().map(|created| created.after_ms(timeout_ms)),
             self.network.next_deadline(),
             self.metadata_deadline(),
             waiting,
             closing,
         ];
-        candidates.into_iter().flatten().chain(backoffs).min()
+        // What the last run did not do, another one at the same time would not do either. Batches
+        // begin to linger between two runs.
+        let candidates = candidates.into_iter().flatten().filter(|&due| due > self.ran_at);
+        self.accumulator.next_linger().into_iter().chain(candidates).chain(backoffs).min()
     }
 
     /// When a sealed batch stops waiting for its backoff or its broker's. One that waits for a
@@ -100,7 +102,7 @@ impl Producer {
             return;
         }
         let limit = Time(now.0 - timeout.as_micros() as u64);
-        self.accumulator.seal_lingered(now, effects);
+        self.accumulator.seal_old(limit, effects);
         let mut expired = self.accumulator.take_expired(limit);
         for sent in self.network.contexts_mut() {
             if let Sent::Produce(batches) = sent {
