@@ -15,6 +15,9 @@
 
 mod accumulator;
 mod sender;
+#[cfg(test)]
+mod tests;
+mod waiting;
 
 use std::collections::VecDeque;
 
@@ -22,7 +25,7 @@ use super::metadata::Metadata;
 use super::network::{Backoff, Network};
 use super::partitioner::{Choice, Partitioner};
 use super::record::Record;
-use super::{BatchId, ClientEvent, ClientId, Effect, OpId, Progress, Sending};
+use super::{BatchId, ClientId, Effect, OpId, Progress, Sending};
 use crate::api::Response;
 use crate::config::ProducerConfig;
 use crate::error::Error;
@@ -30,7 +33,10 @@ use crate::random::Random;
 use crate::record::batch_size_bound;
 use crate::types::{BrokerId, Time, Timestamp, TopicName, TopicPartition};
 
-use accumulator::{Accumulator, Appended, HeaderRefs, PartitionQueue, SealedBatch, headers};
+use accumulator::{
+    Accumulator, Appended, HeaderRefs, PartitionQueue, Refused, SealedBatch, headers,
+};
+use waiting::{Decided, WaitingSend};
 
 /// Where a record was put: its batch, its place in it, and its timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,14 +49,6 @@ pub struct Receipt {
     pub partition: i32,
     /// The record's timestamp.
     pub timestamp: Timestamp,
-}
-
-/// A `send` that waits for metadata or memory.
-#[derive(Clone, Debug)]
-struct WaitingSend {
-    op: OpId,
-    record: Record<'static>,
-    since: Time,
 }
 
 /// A call that waits until the fate of all earlier batches is known.
@@ -89,7 +87,10 @@ pub struct Producer {
     metadata: Metadata,
     network: Network<Sent>,
     accumulator: Accumulator,
+    /// In the order of the calls.
     waiting: VecDeque<WaitingSend>,
+    /// Of the record that has just been refused for want of memory.
+    decided: Option<Decided>,
     flushes: Vec<WaitingFlush>,
     random: Random,
     /// The sender has something to look at.
@@ -101,7 +102,12 @@ pub struct Producer {
 
 impl Producer {
     /// A producer that knows the brokers to ask first.
-    pub fn new(id: ClientId, config: ProducerConfig, bootstrap: Vec<BrokerId>, seed: u64) -> Self {
+    pub fn new(
+        id: ClientId,
+        mut config: ProducerConfig,
+        bootstrap: Vec<BrokerId>,
+        seed: u64,
+    ) -> Self {
         let reconnect = Backoff {
             initial_ms: config.reconnect_backoff_ms,
             max_ms: config.reconnect_backoff_max_ms,
@@ -111,12 +117,15 @@ impl Producer {
         let memory = config.buffer_memory;
         // Kafka takes linger.ms as an int, so that no delivery timeout is shorter.
         let linger_ms = config.linger_ms.min(i64::from(i32::MAX));
+        // No batches at all are batches of one byte, which each record overfills.
+        config.batch_size = config.batch_size.max(1);
         Producer {
             id,
             metadata: Metadata::new(bootstrap, true, retry_ms, config.metadata_max_age_ms),
             network: Network::new(reconnect, random("reconnect")),
             accumulator: Accumulator::new(config.batch_size, linger_ms, memory),
             waiting: VecDeque::new(),
+            decided: None,
             flushes: Vec::new(),
             random: random("partitions and retries"),
             wake_sender: false,
@@ -138,23 +147,11 @@ impl Producer {
         if self.state != State::Open {
             return Sending::failed(Error::Closed);
         }
-        // Those who wait already were first.
-        let sending = match self.waiting.is_empty() {
-            true => self.try_send(now, op, record, effects),
-            false => Sending::Waiting(op),
-        };
+        let sending = self.try_send(now, op, record, effects);
         if matches!(sending, Sending::Waiting(_)) {
-            self.wait(now, op, record);
+            self.wait(now, op, record, effects);
         }
         sending
-    }
-
-    #[cold]
-    fn wait(&mut self, now: Time, op: OpId, record: &Record<'_>) {
-        let topic = TopicName::from(record.topic());
-        self.waiting.push_back(WaitingSend { op, record: record.detach(), since: now });
-        self.metadata.want(now, &topic);
-        self.wake_sender = true;
     }
 
     /// Puts a record into a batch if that can be done at once.
@@ -202,21 +199,35 @@ impl Producer {
             },
         };
         let slot = (topic, partition);
-        match self.accumulator.append(now, slot, record, &headers, timestamp, effects) {
-            Some(Appended { number, index, bytes, closed }) => {
+        match self.accumulator.append(now, slot, sticky, record, &headers, timestamp, effects) {
+            Ok(Appended { number, index, bytes, full, ready }) => {
                 if sticky {
-                    self.accumulator.topics[topic].partitioner.produced(bytes, closed);
+                    self.accumulator.topics[topic].partitioner.produced(bytes, full);
                 }
-                self.wake_sender |= closed;
+                self.wake_sender |= ready;
                 let batch = BatchId { producer: self.id, number };
                 Sending::Buffered(Receipt { batch, index, partition, timestamp })
             }
-            None => {
-                let used = self.accumulator.used();
-                effects.push(Effect::Event(ClientEvent::BufferExhausted { used }));
-                Sending::Waiting(op)
+            Err(Refused::SwitchPartition) => self.send_elsewhere(now, op, record, effects),
+            Err(Refused::NoMemory) => {
+                let partition = (!sticky).then_some(partition);
+                self.refuse(op, Decided { partition, timestamp })
             }
         }
+    }
+
+    /// Sends to another sticky partition. It begins with nothing, so that it takes the record.
+    #[cold]
+    #[inline(never)]
+    fn send_elsewhere(
+        &mut self,
+        now: Time,
+        op: OpId,
+        record: &Record<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> Sending {
+        self.wake_sender |= !self.accumulator.ready.is_empty();
+        self.try_send(now, op, record, effects)
     }
 
     /// The place of a topic whose partitions are known; `None` when the metadata is still to come.
@@ -299,13 +310,6 @@ impl Producer {
         self.end(effects);
     }
 
-    /// Whoever waits to send will not.
-    fn refuse_waiting(&mut self, effects: &mut Vec<Effect>) {
-        for send in self.waiting.drain(..) {
-            effects.push(Effect::Complete { op: send.op, result: Err(Error::Closed) });
-        }
-    }
-
     /// Nothing is left to do: it is closed, and so are its connections.
     fn end(&mut self, effects: &mut Vec<Effect>) {
         self.state = State::Closed;
@@ -339,7 +343,7 @@ impl Producer {
     }
 
     pub fn abandon(&mut self, op: OpId) {
-        self.waiting.retain(|send| send.op != op);
+        self.abandon_send(op);
         self.flushes.retain(|flush| flush.op != op);
     }
 

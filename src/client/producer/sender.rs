@@ -12,7 +12,7 @@ use super::accumulator::{SealedBatch, Slot};
 use super::{Producer, Sent, State};
 use crate::api::{ProducePartition, ProduceRequest, ProducedPartition, Request};
 use crate::client::network::Backoff;
-use crate::client::{BatchId, ClientEvent, DeliveryReport, Effect, Outcome, SealReason, Sending};
+use crate::client::{BatchId, ClientEvent, DeliveryReport, Effect, Outcome, SealReason};
 use crate::config::Acks;
 use crate::error::{Error, ErrorCode};
 use crate::record::{BatchBuilder, BatchOptions};
@@ -34,13 +34,15 @@ impl Producer {
         self.expire(now, effects);
         self.retry_waiting(now, effects);
         self.accumulator.seal_lingered(now, effects);
-        if !self.waiting.is_empty() {
+        if self.waits_for_memory() {
             self.accumulator.seal_all(SealReason::Memory, effects);
         }
+        let used = self.accumulator.used();
         self.ask_for_metadata(now, effects);
         while self.send_ready(now, effects) {}
         self.finish_flushes(now, effects);
-        self.wake_sender = false;
+        // With acks=0 a batch is settled when it is sent, and its memory free for who waits for it.
+        self.wake_sender = self.waits_for_memory() && self.accumulator.used() < used;
     }
 
     /// When the sender has to run again.
@@ -55,13 +57,11 @@ impl Producer {
         }
         let timeout_ms = self.config.delivery_timeout_ms;
         let backoffs = self.accumulator.ready.iter().filter_map(|slot| self.ready_at(*slot));
-        let waiting = self.waiting.front();
-        let waiting = waiting.map(|send| send.since.after_ms(self.config.max_block_ms));
         let candidates = [
             self.accumulator.oldest().map(|created| created.after_ms(timeout_ms)),
             self.network.next_deadline(),
             self.metadata_deadline(),
-            waiting,
+            self.waiting_deadline(),
             closing,
         ];
         // What the last run did not do, another one at the same time would not do either. Batches
@@ -124,45 +124,6 @@ impl Producer {
             );
             self.give_up(&batch, Error::Timeout { what, after: timeout }, effects);
         }
-    }
-
-    /// Tries the calls again that wait for metadata or memory, in their order.
-    fn retry_waiting(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        while let Some(send) = self.waiting.pop_front() {
-            let result = match self.try_send(now, send.op, &send.record, effects) {
-                Sending::Buffered(receipt) => Ok(Outcome::Sent(receipt)),
-                Sending::ChoosePartition(count) => Ok(Outcome::ChoosePartition(count)),
-                Sending::Failed(error) => Err(*error),
-                Sending::Waiting(_) if send.since.after_ms(self.config.max_block_ms) <= now => {
-                    Err(self.blocked_too_long(&send.record))
-                }
-                Sending::Waiting(_) => {
-                    let topic = send.record.topic().into();
-                    self.metadata.want(now, &topic);
-                    self.waiting.push_front(send);
-                    break;
-                }
-            };
-            effects.push(Effect::Complete { op: send.op, result });
-        }
-    }
-
-    fn blocked_too_long(&self, record: &super::Record<'_>) -> Error {
-        let topic = record.topic();
-        let what = match (self.metadata.partition_count(topic), record.partition) {
-            (None, _) => {
-                format!("topic '{topic}' is not in the metadata: {}", self.metadata.error(topic))
-            }
-            (Some(count), Some(partition)) if partition as usize >= count => {
-                format!("partition {partition} of '{topic}', which has {count}, does not exist")
-            }
-            _ => format!(
-                "no memory for another batch: {} of {} bytes of buffer.memory are in use",
-                self.accumulator.used(),
-                self.config.buffer_memory
-            ),
-        };
-        Error::Timeout { what, after: Duration::from_millis(self.config.max_block_ms as u64) }
     }
 
     /// Sends one request to each broker for which something is ready; says whether it did.
@@ -370,8 +331,6 @@ impl Producer {
         effects: &mut Vec<Effect>,
     ) {
         self.accumulator.finish(batch.number, batch.reserved);
-        // Memory came free: whoever waits for some is tried again.
-        self.wake_sender |= !self.waiting.is_empty();
         effects.push(Effect::Report(DeliveryReport {
             batch: BatchId { producer: self.id, number: batch.number },
             first: batch.first,
