@@ -144,6 +144,16 @@ impl<C> Network<C> {
     }
 
     /// What is remembered of the requests in flight.
+    pub fn in_flight(&self) -> impl Iterator<Item = &C> {
+        self.links.values().flat_map(|link| &link.in_flight).map(|sent| &sent.context)
+    }
+
+    /// What is remembered of the requests in flight to a broker.
+    pub fn in_flight_to(&self, broker: BrokerId) -> impl Iterator<Item = &C> {
+        self.links.get(&broker).into_iter().flat_map(|link| &link.in_flight).map(|s| &s.context)
+    }
+
+    /// The same, to be changed.
     pub fn contexts_mut(&mut self) -> impl Iterator<Item = &mut C> {
         self.links.values_mut().flat_map(|link| &mut link.in_flight).map(|sent| &mut sent.context)
     }
