@@ -28,7 +28,7 @@ struct Sticky {
     produced: usize,
 }
 
-/// What the partitioner says.
+/// What the partitioner says: Kafka's says the partition, or that the accumulator is to pick it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// This partition.

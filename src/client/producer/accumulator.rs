@@ -264,7 +264,7 @@ impl Accumulator {
     }
 
     /// Takes the first batch of a partition if it may be sent now.
-    pub fn take(&mut self, now: Time, slot: Slot) -> Option<SealedBatch> {
+    pub fn drain(&mut self, now: Time, slot: Slot) -> Option<SealedBatch> {
         let queue = &mut self.topics[slot.0].queues[slot.1 as usize];
         if queue.sealed.front()?.not_before > now {
             return None;
@@ -278,7 +278,7 @@ impl Accumulator {
     }
 
     /// Puts a batch back in front of its queue, ordered by age.
-    pub fn put_back(&mut self, batch: SealedBatch) {
+    pub fn reenqueue(&mut self, batch: SealedBatch) {
         let slot = batch.slot;
         let queue = &mut self.topics[slot.0].queues[slot.1 as usize];
         let key = |batch: &SealedBatch| (batch.number, batch.first);
@@ -287,8 +287,8 @@ impl Accumulator {
         self.ready.insert(slot);
     }
 
-    /// A batch that was taken is no longer in flight.
-    pub fn landed(&mut self, slot: Slot) {
+    /// A batch that was drained is no longer in flight.
+    pub fn remove_from_in_flight(&mut self, slot: Slot) {
         let queue = &mut self.topics[slot.0].queues[slot.1 as usize];
         queue.in_flight = queue.in_flight.saturating_sub(1);
     }

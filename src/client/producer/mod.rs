@@ -306,7 +306,7 @@ impl Producer {
             effects.push(Effect::Complete { op: flush.op, result: Err(Error::Closed) });
         }
         self.accumulator.seal_all(super::SealReason::Flush, effects);
-        self.abort_all(effects);
+        self.abort_incomplete_batches(effects);
         self.end(effects);
     }
 

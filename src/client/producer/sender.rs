@@ -111,7 +111,7 @@ impl Producer {
                     .partition::<Vec<_>, _>(|batch| batch.created <= limit);
                 *batches = young;
                 for batch in &old {
-                    self.accumulator.landed(batch.slot);
+                    self.accumulator.remove_from_in_flight(batch.slot);
                 }
                 expired.extend(old);
             }
@@ -122,7 +122,7 @@ impl Producer {
                 batch.batch.record_count(),
                 self.name_of(batch.slot)
             );
-            self.give_up(&batch, Error::Timeout { what, after: timeout }, effects);
+            self.fail_batch(&batch, Error::Timeout { what, after: timeout }, effects);
         }
     }
 
@@ -147,7 +147,7 @@ impl Producer {
             if fits
                 && in_order
                 && self.network.is_ready(now, leader, max_in_flight)
-                && let Some(batch) = self.accumulator.take(now, slot)
+                && let Some(batch) = self.accumulator.drain(now, slot)
             {
                 *size += bytes;
                 requests.entry(leader).or_default().push(batch);
@@ -180,7 +180,7 @@ impl Producer {
         if self.config.acks == Acks::None {
             self.network.send(now, broker, request, None, effects);
             for batch in batches {
-                self.accumulator.landed(batch.slot);
+                self.accumulator.remove_from_in_flight(batch.slot);
                 self.delivered(&batch, Offset(-1), Timestamp::NONE, effects);
             }
         } else {
@@ -198,7 +198,7 @@ impl Producer {
     ) {
         for batch in batches {
             let name = self.name_of(batch.slot);
-            self.accumulator.landed(batch.slot);
+            self.accumulator.remove_from_in_flight(batch.slot);
             let result = results.iter().find(|result| result.partition == name);
             let error = result.map_or(ErrorCode::UnknownServerError, |result| result.error_code);
             match (error, result) {
@@ -210,7 +210,7 @@ impl Producer {
                 }
                 _ => {
                     let message = result.and_then(|result| result.error_message.clone());
-                    self.retry_or_give_up(now, batch, error, message, effects);
+                    self.retry_or_fail(now, batch, error, message, effects);
                 }
             }
         }
@@ -228,16 +228,16 @@ impl Producer {
                 Sent::Metadata => self.metadata.failed(now),
                 Sent::Produce(batches) => {
                     for batch in batches {
-                        self.accumulator.landed(batch.slot);
+                        self.accumulator.remove_from_in_flight(batch.slot);
                         let error = ErrorCode::NetworkException;
-                        self.retry_or_give_up(now, batch, error, None, effects);
+                        self.retry_or_fail(now, batch, error, None, effects);
                     }
                 }
             }
         }
     }
 
-    fn retry_or_give_up(
+    fn retry_or_fail(
         &mut self,
         now: Time,
         mut batch: SealedBatch,
@@ -249,7 +249,7 @@ impl Producer {
         let may_retry = error.is_retriable() && i64::from(batch.attempts) < self.config.retries;
         if !may_retry || deadline <= now {
             let context = message.unwrap_or_else(|| format!("{}", self.name_of(batch.slot)));
-            self.give_up(&batch, Error::kafka(error, context), effects);
+            self.fail_batch(&batch, Error::kafka(error, context), effects);
             return;
         }
         if error != ErrorCode::NetworkException {
@@ -265,7 +265,7 @@ impl Producer {
         let partition = self.name_of(batch.slot);
         let attempt = batch.attempts;
         effects.push(Effect::Event(ClientEvent::Retry { partition, attempt, backoff_ms, error }));
-        self.accumulator.put_back(batch);
+        self.accumulator.reenqueue(batch);
     }
 
     /// Cuts a batch that the broker found too large into parts of at most `batch.size`, and into
@@ -295,7 +295,7 @@ impl Producer {
         let mut reserved = batch.reserved;
         for part in parts {
             let records = part.record_count() as u32;
-            self.accumulator.put_back(SealedBatch {
+            self.accumulator.reenqueue(SealedBatch {
                 first,
                 batch: part,
                 reserved: std::mem::take(&mut reserved),
@@ -315,7 +315,7 @@ impl Producer {
         self.report(batch, Ok((base_offset, log_append_time)), effects);
     }
 
-    fn give_up(&mut self, batch: &SealedBatch, error: Error, effects: &mut Vec<Effect>) {
+    fn fail_batch(&mut self, batch: &SealedBatch, error: Error, effects: &mut Vec<Effect>) {
         effects.push(Effect::Event(ClientEvent::DeliveryFailed {
             partition: self.name_of(batch.slot),
             records: batch.batch.record_count() as u32,
@@ -342,7 +342,7 @@ impl Producer {
     /// Answers those who wait for everything to be settled, `close` among them.
     fn finish_flushes(&mut self, now: Time, effects: &mut Vec<Effect>) {
         if matches!(self.state, State::Closing { until } if until <= now) {
-            self.abort_all(effects);
+            self.abort_incomplete_batches(effects);
         }
         for flush in std::mem::take(&mut self.flushes) {
             if self.accumulator.is_settled(flush.below) {
@@ -358,7 +358,7 @@ impl Producer {
     }
 
     /// Gives up everything: the time that `close` was given is over.
-    pub(super) fn abort_all(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn abort_incomplete_batches(&mut self, effects: &mut Vec<Effect>) {
         let mut doomed = self.accumulator.take_expired(Time::NEVER);
         for sent in self.network.contexts_mut() {
             if let Sent::Produce(batches) = sent {
@@ -366,7 +366,7 @@ impl Producer {
             }
         }
         for batch in doomed {
-            self.give_up(&batch, Error::Closed, effects);
+            self.fail_batch(&batch, Error::Closed, effects);
         }
     }
 }
