@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::with_topic;
 use kafkarium::{BrokerId, Cluster, Error, Record};
@@ -78,4 +78,25 @@ fn a_request_is_not_overdue_when_it_is_sent() {
     let delivery = producer.send(Record::to("orders").value("a")).unwrap();
     cluster.pause(BrokerId(1), Duration::from_millis(20)).unwrap();
     step_until(&cluster, || delivery.try_result().is_some());
+}
+
+/// On the real clock one thread that sent to a misspelt topic blocked all threads of its producer
+/// for up to max.block.ms.
+#[test]
+fn a_misspelt_topic_blocks_the_thread_that_misspelt_it_alone() {
+    let builder = Cluster::builder().real_time().config("auto.create.topics.enable", "false");
+    let cluster = with_topic(builder, 1);
+    let producer = cluster.producer([("max.block.ms", "30000")]).unwrap();
+    producer.send(Record::to("orders").value("warm")).unwrap();
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let misspelt = scope.spawn(|| producer.send(Record::to("odrers").value("a")).map(drop));
+        std::thread::sleep(Duration::from_millis(20));
+        for _ in 0..100 {
+            producer.send(Record::to("orders").value("b")).unwrap();
+        }
+        producer.close(Duration::from_secs(10)).unwrap();
+        assert_eq!(misspelt.join().unwrap(), Err(Error::Closed));
+    });
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }
