@@ -59,6 +59,9 @@ fn without_backoffs_time_moves_by_the_way_of_the_messages() {
     let mut poll = consumer.begin_poll(milli).unwrap();
     step_until(&cluster, || poll.is_done());
     assert!(delivery.try_result().is_none());
+    let timeouts = [("default.api.timeout.ms", "5"), ("request.timeout.ms", "5")];
+    let admin = cluster.admin_with(none.into_iter().chain(timeouts)).unwrap();
+    assert!(matches!(admin.list_topics(), Err(Error::Timeout { .. })));
 }
 
 /// A request timeout of nothing was over when the request was sent: with no backoff a client sent

@@ -144,7 +144,7 @@ impl Producer {
         record: &Record<'_>,
         effects: &mut Vec<Effect>,
     ) -> Sending {
-        if self.state != State::Open {
+        if !matches!(self.state, State::Open) {
             return Sending::failed(Error::Closed);
         }
         let sending = self.try_send(now, op, record, effects);
