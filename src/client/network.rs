@@ -7,11 +7,12 @@ use crate::api::Request;
 use crate::random::Random;
 use crate::types::{BrokerId, Time};
 
-/// Kafka's `reconnect.backoff.ms`, and how many thousandths it is varied by.
+/// By how many thousandths a wait is varied, as in Kafka.
 const JITTER_PERMILLE: u64 = 200;
 
-/// How long a client waits between attempts: doubled with each failure, up to a limit, varied by a
-/// fifth.
+/// How long a client waits between attempts, as Kafka's `ExponentialBackoff` has it: doubled with
+/// each failure, varied by a fifth, never above the maximum. A maximum that is no larger than the
+/// first wait makes all waits equal to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
     pub initial_ms: u64,
@@ -21,9 +22,12 @@ pub struct Backoff {
 impl Backoff {
     /// The wait after so many failures in a row (1 for the first).
     pub fn after(self, failures: u32, random: &mut Random) -> u64 {
+        if self.max_ms <= self.initial_ms {
+            return self.max_ms;
+        }
         let doubled = 1_u64.checked_shl(failures.saturating_sub(1)).unwrap_or(u64::MAX);
-        let wait = self.initial_ms.saturating_mul(doubled);
-        random.jitter(wait.min(self.max_ms.max(self.initial_ms)), JITTER_PERMILLE)
+        let wait = self.initial_ms.saturating_mul(doubled).min(self.max_ms);
+        random.jitter(wait, JITTER_PERMILLE).min(self.max_ms)
     }
 }
 
@@ -91,7 +95,8 @@ impl<C> Network<C> {
             blocked_until: None,
         });
         if let Some((timeout_ms, context)) = expected {
-            let deadline = now.after_ms(timeout_ms as i64);
+            // No request is overdue in the instant when it is sent: its timer would fire for ever.
+            let deadline = now.after_ms(timeout_ms.max(1) as i64);
             link.in_flight.push_back(InFlight { correlation_id, deadline, context });
         }
         effects.push(Effect::Send { broker, correlation_id, request });
@@ -139,12 +144,47 @@ impl<C> Network<C> {
     }
 
     /// What is remembered of the requests in flight.
+    pub fn in_flight(&self) -> impl Iterator<Item = &C> {
+        self.links.values().flat_map(|link| &link.in_flight).map(|sent| &sent.context)
+    }
+
+    /// What is remembered of the requests in flight to a broker.
+    pub fn in_flight_to(&self, broker: BrokerId) -> impl Iterator<Item = &C> {
+        self.links.get(&broker).into_iter().flat_map(|link| &link.in_flight).map(|s| &s.context)
+    }
+
+    /// The same, to be changed.
     pub fn contexts_mut(&mut self) -> impl Iterator<Item = &mut C> {
         self.links.values_mut().flat_map(|link| &mut link.in_flight).map(|sent| &mut sent.context)
     }
 
-    /// The brokers with which there is or was a connection.
-    pub fn brokers(&self) -> impl Iterator<Item = BrokerId> {
-        self.links.keys().copied()
+    /// Closes all connections and forgets what was in flight on them: no answer, loss or deadline
+    /// will come of it.
+    pub fn close(&mut self, effects: &mut Vec<Effect>) {
+        for (broker, _) in std::mem::take(&mut self.links) {
+            effects.push(Effect::Disconnect { broker });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A maximum below the first wait was taken for the first wait, and the jitter went above the
+    /// maximum by up to a fifth.
+    #[test]
+    fn a_backoff_never_exceeds_its_maximum() {
+        let mut random = Random::stream(1, "test");
+        for failures in 1..200 {
+            let mut wait =
+                |initial_ms, max_ms| Backoff { initial_ms, max_ms }.after(failures, &mut random);
+            assert_eq!(wait(100, 40), 40, "a smaller maximum is a constant backoff");
+            assert_eq!(wait(100, 100), 100, "so is an equal one");
+            assert_eq!(wait(0, 1000), 0, "twice nothing is nothing");
+            let exact = (100_u64 << (failures - 1).min(4)).min(1000);
+            let varied = exact - exact / 5..=(exact + exact / 5).min(1000);
+            assert!(varied.contains(&wait(100, 1000)), "after {failures} failures");
+        }
     }
 }

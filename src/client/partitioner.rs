@@ -28,7 +28,7 @@ struct Sticky {
     produced: usize,
 }
 
-/// What the partitioner says.
+/// What the partitioner says: Kafka's says the partition, or that the accumulator is to pick it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// This partition.
@@ -79,15 +79,31 @@ impl Partitioner {
     }
 
     /// Notes that the sticky partition got so many bytes. It is given up once it had a batch's
-    /// worth and its batch is closed, at the latest after twice as many.
-    pub fn produced(&mut self, bytes: usize, batch_closed: bool) {
+    /// worth and its last batch is full, at the latest after twice as many, so that no batch is
+    /// left behind half full.
+    #[inline]
+    pub fn produced(&mut self, bytes: usize, full: bool) {
         let sticky = &mut self.sticky;
         sticky.produced += bytes;
-        let enough = sticky.produced >= sticky.switch_bytes && batch_closed;
+        let enough = sticky.produced >= sticky.switch_bytes && full;
         if enough || sticky.produced >= 2 * sticky.switch_bytes {
-            sticky.partition = None;
-            sticky.produced = 0;
+            self.switch();
         }
+    }
+
+    /// Gives the sticky partition up if it had a batch's worth; says whether it did. For a
+    /// partition whose last batch is full or sent.
+    pub fn switch_if_enough(&mut self) -> bool {
+        let enough = self.sticky.produced >= self.sticky.switch_bytes;
+        if enough {
+            self.switch();
+        }
+        enough
+    }
+
+    fn switch(&mut self) {
+        self.sticky.partition = None;
+        self.sticky.produced = 0;
     }
 }
 
@@ -143,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn sticky_switches_when_the_batch_is_closed_or_at_twice_its_size() {
+    fn sticky_switches_when_the_batch_is_full_or_at_twice_its_size() {
         let mut partitioner = Partitioner::new(PartitionerKind::Default, false, 100);
         partitioner.sticky.partition = Some(1);
         partitioner.produced(150, false);
@@ -153,5 +169,10 @@ mod tests {
         partitioner.sticky.partition = Some(2);
         partitioner.produced(200, false);
         assert_eq!(partitioner.sticky.partition, None);
+        partitioner.sticky.partition = Some(1);
+        partitioner.produced(99, true);
+        assert!(!partitioner.switch_if_enough());
+        partitioner.produced(1, false);
+        assert!(partitioner.switch_if_enough() && partitioner.sticky.partition.is_none());
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Assigned, Consumer, PolledBatch, Position, Sent};
+use super::{Assigned, Consumer, FetchState, PolledBatch, Sent};
 use crate::api::{FetchPartition, FetchRequest, FetchResponse, FetchedPartition, Request};
 use crate::client::{ClientEvent, Effect};
 use crate::error::{Error, ErrorCode};
 use crate::record::RecordBatch;
-use crate::types::{BrokerId, Offset, Time, TopicPartition};
+use crate::types::{BrokerId, Offset, Rope, Time, TopicPartition};
 
 /// What was fetched and not yet given out, a partition at a time in the order of arrival.
 #[derive(Clone, Debug, Default)]
@@ -33,29 +33,21 @@ impl Buffer {
     }
 }
 
-impl Assigned {
-    fn is_fetchable(&self, now: Time) -> bool {
-        matches!(self.position, Position::At(_))
-            && !self.paused
-            && !self.fetching
-            && self.not_before <= now
-    }
-}
-
 impl Consumer {
     /// Sends each leader one fetch for the partitions of which nothing is buffered or asked for.
     pub(super) fn send_fetches(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let mut requests: BTreeMap<BrokerId, Vec<FetchPartition>> = BTreeMap::new();
-        for (partition, state) in self.in_turn() {
-            let Position::At(fetch_offset) = state.position else { continue };
-            if !state.is_fetchable(now) || self.buffer.has(partition) {
-                continue;
-            }
+        let mut leaderless = false;
+        for (partition, assigned) in self.in_turn() {
             let Some((leader, epoch)) = self.metadata.leader(partition) else {
+                leaderless = true;
                 continue;
             };
-            let busy = self.is_fetching_from(leader);
-            if !busy && self.network.is_ready(now, leader, usize::MAX) {
+            let Some(fetch_offset) = assigned.fetch_offset(now) else { continue };
+            if self.buffer.has(partition) || self.is_fetching_from(leader) {
+                continue;
+            }
+            if self.network.is_ready(now, leader, usize::MAX) {
                 requests.entry(leader).or_default().push(FetchPartition {
                     partition: partition.clone(),
                     current_leader_epoch: epoch,
@@ -64,9 +56,12 @@ impl Consumer {
                 });
             }
         }
-        self.ask_about_leaderless();
         for (broker, partitions) in requests {
             self.send_fetch(now, broker, partitions, effects);
+        }
+        if leaderless {
+            self.metadata.invalidate();
+            self.ask_for_metadata(now, effects);
         }
     }
 
@@ -77,11 +72,6 @@ impl Consumer {
         partitions: Vec<FetchPartition>,
         effects: &mut Vec<Effect>,
     ) {
-        for wanted in &partitions {
-            if let Some(state) = self.assigned.get_mut(&wanted.partition) {
-                state.fetching = true;
-            }
-        }
         let asked = partitions.iter().map(|w| (w.partition.clone(), w.fetch_offset)).collect();
         let request = Request::Fetch(FetchRequest {
             max_wait_ms: self.config.fetch_max_wait_ms,
@@ -105,15 +95,7 @@ impl Consumer {
 
     /// One fetch at a time goes to a broker.
     fn is_fetching_from(&self, broker: BrokerId) -> bool {
-        self.assigned.iter().any(|(partition, state)| {
-            state.fetching && self.metadata.leader(partition).is_some_and(|(b, _)| b == broker)
-        })
-    }
-
-    fn ask_about_leaderless(&mut self) {
-        if self.assigned.keys().any(|partition| self.metadata.leader(partition).is_none()) {
-            self.metadata.invalidate();
-        }
+        self.network.in_flight_to(broker).any(|sent| matches!(sent, Sent::Fetch(_)))
     }
 
     pub(super) fn on_fetched(
@@ -125,17 +107,11 @@ impl Consumer {
     ) {
         for fetched in response.partitions {
             let Some(&offset) = asked.get(&fetched.partition) else { continue };
-            let Some(state) = self.assigned.get_mut(&fetched.partition) else { continue };
-            state.fetching = false;
-            // After a seek the answer is about another place.
-            if state.paused || state.position == Position::At(offset) {
+            let Some(assigned) = self.assigned.get(&fetched.partition) else { continue };
+            // After a seek the answer is about another place, whether there are records or not.
+            let is_wanted = assigned.position() == Some(offset);
+            if is_wanted && !self.buffer.has(&fetched.partition) {
                 self.take_in(now, offset, fetched, effects);
-            }
-        }
-        // An assigned partition that was asked for and not answered must not stay marked.
-        for partition in asked.keys() {
-            if let Some(state) = self.assigned.get_mut(partition) {
-                state.fetching = false;
             }
         }
     }
@@ -147,83 +123,55 @@ impl Consumer {
         fetched: FetchedPartition,
         effects: &mut Vec<Effect>,
     ) {
-        let FetchedPartition { partition, error_code, high_watermark, mut records, .. } = fetched;
+        let FetchedPartition { partition, error_code, high_watermark, records, .. } = fetched;
+        let reset = self.reset_target(now);
+        let Some(assigned) = self.assigned.get_mut(&partition) else { return };
         match error_code {
-            ErrorCode::None => {}
+            ErrorCode::None => {
+                assigned.high_watermark = Some(high_watermark);
+                let (batches, error) = split(records, offset, self.config.check_crcs);
+                if let Err(why) = error {
+                    let context = format!("fetch from {partition}: {why}");
+                    assigned.fail(Error::kafka(ErrorCode::CorruptMessage, context));
+                }
+                if !batches.is_empty() {
+                    self.buffer.fetched.push_back(Fetched { partition, next: offset, batches });
+                }
+            }
             ErrorCode::OffsetOutOfRange => {
-                self.on_out_of_range(&partition, offset, effects);
-                return;
+                match reset {
+                    Some(to) => assigned.state = FetchState::AwaitReset(to),
+                    None => {
+                        let partition = partition.clone();
+                        assigned.fail(Error::OffsetOutOfRange { partition, offset });
+                    }
+                }
+                effects.push(Effect::Event(ClientEvent::OutOfRange { partition, offset }));
             }
             code if Self::is_stale_metadata(code) => {
                 self.metadata.invalidate();
                 self.retry_later(now, &partition);
-                return;
             }
             code => {
-                self.error.get_or_insert(Error::kafka(code, format!("fetch from {partition}")));
+                assigned.fail(Error::kafka(code, format!("fetch from {partition}")));
                 self.retry_later(now, &partition);
-                return;
             }
         }
-        if let Some(state) = self.assigned.get_mut(&partition) {
-            state.high_watermark = Some(high_watermark);
-        }
-        let mut batches = VecDeque::new();
-        loop {
-            let batch = match RecordBatch::split_from(&mut records) {
-                Ok(Some(batch)) => batch,
-                Ok(None) => break,
-                Err(error) => {
-                    self.fail_fetch(&partition, &error.to_string());
-                    break;
-                }
-            };
-            if self.config.check_crcs
-                && let Err(error) = batch.verify_crc()
-            {
-                self.fail_fetch(&partition, &error.to_string());
-                break;
-            }
-            batches.push_back(batch);
-        }
-        if !batches.is_empty() {
-            self.buffer.fetched.push_back(Fetched { partition, next: offset, batches });
-        }
     }
 
-    fn fail_fetch(&mut self, partition: &TopicPartition, why: &str) {
-        let context = format!("fetch from {partition}: {why}");
-        self.error.get_or_insert(Error::kafka(ErrorCode::CorruptMessage, context));
-    }
-
-    fn on_out_of_range(
-        &mut self,
-        partition: &TopicPartition,
-        offset: Offset,
-        effects: &mut Vec<Effect>,
-    ) {
-        let partition = partition.clone();
-        effects
-            .push(Effect::Event(ClientEvent::OutOfRange { partition: partition.clone(), offset }));
-        if self.reset_target(Time(0)).is_none() {
-            self.error.get_or_insert(Error::OffsetOutOfRange { partition, offset });
-        } else if let Some(state) = self.assigned.get_mut(&partition) {
-            state.position = Position::Reset;
-        }
-    }
-
-    /// Takes up to `max.poll.records` records from the buffer and moves the positions past them.
-    pub(super) fn take_records(&mut self) -> Vec<PolledBatch> {
-        let mut polled = Vec::new();
+    /// Takes up to `max.poll.records` records from the buffer and moves the positions past them;
+    /// says whether it moved any.
+    pub(super) fn take_records(&mut self) -> (Vec<PolledBatch>, bool) {
+        let (mut polled, mut advanced) = (Vec::new(), false);
         let mut left = self.config.max_poll_records;
         let mut kept = VecDeque::new();
         while left > 0 {
             let Some(mut fetched) = self.buffer.fetched.pop_front() else { break };
-            let Some(state) = self.assigned.get_mut(&fetched.partition) else { continue };
-            if state.position != Position::At(fetched.next) {
+            let Some(assigned) = self.assigned.get_mut(&fetched.partition) else { continue };
+            if assigned.position() != Some(fetched.next) {
                 continue;
             }
-            if state.paused {
+            if assigned.paused {
                 kept.push_back(fetched);
                 continue;
             }
@@ -245,7 +193,8 @@ impl Consumer {
                 }
                 fetched.next = next;
             }
-            state.position = Position::At(fetched.next);
+            assigned.state = FetchState::Fetching(fetched.next);
+            advanced = true;
             if fetched.batches.is_empty() {
                 // Whoever was served goes behind the others.
                 let served = &fetched.partition;
@@ -257,7 +206,47 @@ impl Consumer {
         }
         kept.append(&mut self.buffer.fetched);
         self.buffer.fetched = kept;
-        polled
+        (polled, advanced)
+    }
+}
+
+/// Splits what was fetched from an offset into its batches, up to the first one that is not in
+/// order: with a wrong checksum, before the offset, or not behind the batch before it.
+fn split(
+    mut records: Rope,
+    offset: Offset,
+    check_crcs: bool,
+) -> (VecDeque<RecordBatch>, Result<(), String>) {
+    let mut batches = VecDeque::new();
+    let mut end = Offset::ZERO;
+    loop {
+        let batch = match RecordBatch::split_from(&mut records) {
+            Ok(Some(batch)) => batch,
+            // The last batch may be cut, but not the only one: no fetch would get past it.
+            Ok(None) if batches.is_empty() && !records.is_empty() => {
+                return (batches, Err("no whole batch was fetched".to_owned()));
+            }
+            Ok(None) => return (batches, Ok(())),
+            Err(error) => return (batches, Err(error.to_string())),
+        };
+        let verified = if check_crcs { batch.verify_crc() } else { Ok(()) };
+        let verified = verified.map_err(|error| error.to_string());
+        match verified.and_then(|()| end_of(&batch, end.max(offset), end)) {
+            Ok(next) => end = next,
+            Err(why) => return (batches, Err(why)),
+        }
+        batches.push_back(batch);
+    }
+}
+
+/// The offset behind a batch, which has to begin at `from` at the earliest and to reach up to
+/// `wanted`.
+fn end_of(batch: &RecordBatch, wanted: Offset, from: Offset) -> Result<Offset, String> {
+    let (base, delta) = (batch.base_offset(), batch.last_offset_delta());
+    let next = base.0.checked_add(i64::from(delta) + 1).filter(|_| delta >= 0).map(Offset);
+    match next {
+        Some(next) if base >= from && next > wanted => Ok(next),
+        _ => Err(format!("a batch at offset {base} where offset {wanted} is wanted")),
     }
 }
 

@@ -11,6 +11,9 @@
 mod fetcher;
 mod offsets;
 mod runner;
+mod state;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +29,7 @@ use crate::types::{BrokerId, Offset, Time, Timestamp, TopicName, TopicPartition}
 
 use fetcher::Buffer;
 use offsets::Lookup;
+use state::{Assigned, FetchState};
 
 /// Records for the user, still in their batch.
 #[derive(Clone, Debug)]
@@ -53,27 +57,6 @@ pub enum SeekTo {
     Time(Timestamp),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Position {
-    /// To be found by asking the leader.
-    Unknown(SeekTo),
-    /// To be found by `auto.offset.reset`.
-    Reset,
-    /// The next offset to read.
-    At(Offset),
-}
-
-#[derive(Clone, Debug)]
-struct Assigned {
-    position: Position,
-    paused: bool,
-    /// Asked for, and not answered yet.
-    looking_up: bool,
-    fetching: bool,
-    not_before: Time,
-    high_watermark: Option<Offset>,
-}
-
 #[derive(Clone, Debug)]
 struct WaitingPoll {
     op: OpId,
@@ -93,8 +76,8 @@ enum Sent {
     Metadata,
     /// The offset asked for, of each partition.
     Fetch(BTreeMap<TopicPartition, Offset>),
-    /// Positions to be found.
-    Positions(Vec<TopicPartition>),
+    /// Positions to be found: of which partition, and where.
+    Positions(Vec<(TopicPartition, SeekTo)>),
     /// For a call of the user.
     Lookup(OpId, Vec<ListOffsetsPartition>),
 }
@@ -110,12 +93,12 @@ pub struct Consumer {
     poll: Option<WaitingPoll>,
     positions: Vec<WaitingPosition>,
     lookups: BTreeMap<OpId, Lookup>,
-    /// What the next poll has to fail with.
-    error: Option<Error>,
     /// The partition that the next fetch request and the next poll begin with.
     turn: Option<TopicPartition>,
     /// When it last did what could be done.
     ran_at: Time,
+    /// A call has changed what that is, while another one waits.
+    woken: bool,
     closed: bool,
 }
 
@@ -137,9 +120,9 @@ impl Consumer {
             poll: None,
             positions: Vec::new(),
             lookups: BTreeMap::new(),
-            error: None,
             turn: None,
             ran_at: Time(0),
+            woken: false,
             closed: false,
             config,
         }
@@ -158,17 +141,11 @@ impl Consumer {
         self.assigned.retain(|partition, _| wanted.contains(partition));
         self.buffer.retain(|partition| wanted.contains(partition));
         for partition in &wanted {
-            self.assigned.entry(partition.clone()).or_insert(Assigned {
-                position: Position::Reset,
-                paused: false,
-                looking_up: false,
-                fetching: false,
-                not_before: Time(0),
-                high_watermark: None,
-            });
+            self.assigned.entry(partition.clone()).or_insert_with(Assigned::new);
         }
         let topics: BTreeSet<TopicName> = wanted.into_iter().map(|p| p.topic).collect();
         self.metadata.want_only(now, topics);
+        self.woken = true;
         Progress::DONE
     }
 
@@ -179,7 +156,7 @@ impl Consumer {
 
     /// Those of the assigned partitions that are paused.
     pub fn paused(&self) -> impl Iterator<Item = &TopicPartition> {
-        self.assigned.iter().filter(|(_, state)| state.paused).map(|(partition, _)| partition)
+        self.assigned.iter().filter(|(_, assigned)| assigned.paused).map(|(partition, _)| partition)
     }
 
     fn find(&mut self, partition: &TopicPartition) -> Result<&mut Assigned, Error> {
@@ -189,25 +166,27 @@ impl Consumer {
         self.assigned.get_mut(partition).ok_or_else(|| Error::NotAssigned(partition.clone()))
     }
 
-    /// Moves the position of a partition. What was fetched from elsewhere is dropped.
+    /// Moves the position of a partition. What was fetched from elsewhere is dropped, as is what went
+    /// wrong there.
     pub fn seek(&mut self, partition: &TopicPartition, to: SeekTo) -> Progress {
-        let position = match to {
+        let state = match to {
             SeekTo::Offset(offset) if offset.0 < 0 => {
                 let why = format!("offset {offset} is negative");
                 return Progress::failed(Error::InvalidArgument(why));
             }
-            SeekTo::Offset(offset) => Position::At(offset),
+            SeekTo::Offset(offset) => FetchState::Fetching(offset),
             SeekTo::Time(timestamp) if timestamp.0 < 0 => {
                 let why = format!("timestamp {timestamp} is negative");
                 return Progress::failed(Error::InvalidArgument(why));
             }
-            to => Position::Unknown(to),
+            to => FetchState::AwaitReset(to),
         };
         match self.find(partition) {
             Err(error) => Progress::failed(error),
-            Ok(state) => {
-                state.position = position;
+            Ok(assigned) => {
+                assigned.seek(state);
                 self.buffer.retain(|other| other != partition);
+                self.woken = true;
                 Progress::DONE
             }
         }
@@ -221,10 +200,11 @@ impl Consumer {
             }
         }
         for partition in partitions {
-            if let Some(state) = self.assigned.get_mut(partition) {
-                state.paused = paused;
+            if let Some(assigned) = self.assigned.get_mut(partition) {
+                assigned.paused = paused;
             }
         }
+        self.woken = true;
         Progress::DONE
     }
 
@@ -267,10 +247,10 @@ impl Consumer {
         partition: &TopicPartition,
         effects: &mut Vec<Effect>,
     ) -> Progress {
-        match self.find(partition).map(|state| state.position) {
+        match self.find(partition).map(|assigned| assigned.position()) {
             Err(error) => Progress::failed(error),
-            Ok(Position::At(offset)) => Progress::Ready(Ok(Outcome::Offset(offset))),
-            Ok(_) => {
+            Ok(Some(offset)) => Progress::Ready(Ok(Outcome::Offset(offset))),
+            Ok(None) => {
                 let deadline = now.after_ms(self.config.default_api_timeout_ms);
                 let partition = partition.clone();
                 self.positions.push(WaitingPosition { op, partition, deadline });
@@ -284,11 +264,9 @@ impl Consumer {
     pub fn lag(&mut self, partition: &TopicPartition) -> Progress {
         match self.find(partition) {
             Err(error) => Progress::failed(error),
-            Ok(state) => {
-                let lag = match (state.position, state.high_watermark) {
-                    (Position::At(offset), Some(end)) => Some((end - offset).max(0)),
-                    _ => None,
-                };
+            Ok(assigned) => {
+                let ends = assigned.high_watermark.zip(assigned.position());
+                let lag = ends.map(|(end, offset)| (end - offset).max(0));
                 Progress::Ready(Ok(Outcome::Lag(lag)))
             }
         }
@@ -305,9 +283,7 @@ impl Consumer {
         for op in polls.into_iter().chain(positions).chain(lookups) {
             effects.push(Effect::Complete { op, result: Err(Error::Closed) });
         }
-        for broker in self.network.brokers() {
-            effects.push(Effect::Disconnect { broker });
-        }
+        self.network.close(effects);
         self.assigned.clear();
         self.buffer.retain(|_| false);
         Progress::DONE
@@ -315,12 +291,12 @@ impl Consumer {
 
     /// The state of each assigned partition, for a reader.
     pub fn describe(&self) -> Vec<(String, String)> {
-        let line = |(partition, state): (&TopicPartition, &Assigned)| {
-            let position = match state.position {
-                Position::At(offset) => format!("at {offset}"),
-                Position::Unknown(_) | Position::Reset => "position not known".to_owned(),
+        let line = |(partition, assigned): (&TopicPartition, &Assigned)| {
+            let position = match assigned.position() {
+                Some(offset) => format!("at {offset}"),
+                None => "position not known".to_owned(),
             };
-            let paused = if state.paused { ", paused" } else { "" };
+            let paused = if assigned.paused { ", paused" } else { "" };
             (partition.to_string(), format!("{position}{paused}"))
         };
         self.assigned.iter().map(line).collect()

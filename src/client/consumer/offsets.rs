@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Consumer, Position, SeekTo, Sent};
+use super::{Consumer, FetchState, SeekTo, Sent};
 use crate::api::{
     EARLIEST_TIMESTAMP, IsolationLevel, LATEST_TIMESTAMP, ListOffsetsPartition, ListOffsetsRequest,
     ListOffsetsResponse, Request,
@@ -192,21 +192,24 @@ impl Consumer {
     /// Asks the leaders of the partitions that have no position.
     pub(super) fn ask_for_positions(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let reset = self.reset_target(now);
-        let mut by_leader: BTreeMap<BrokerId, Vec<ListOffsetsPartition>> = BTreeMap::new();
-        for (partition, state) in &mut self.assigned {
-            let target = match state.position {
-                Position::At(_) => continue,
-                Position::Unknown(to) => to,
-                Position::Reset => match reset {
-                    Some(to) => to,
-                    None => {
-                        let partition = partition.clone();
-                        self.error.get_or_insert(Error::NoOffset { partition });
-                        continue;
-                    }
-                },
+        let mut by_leader: BTreeMap<BrokerId, Vec<(ListOffsetsPartition, SeekTo)>> =
+            BTreeMap::new();
+        for (partition, assigned) in &mut self.assigned {
+            let target = match (assigned.state, reset) {
+                (FetchState::Fetching(_), _) => continue,
+                (FetchState::AwaitReset(to), _) | (FetchState::Initializing, Some(to)) => to,
+                (FetchState::Initializing, None) => {
+                    assigned.fail(Error::NoOffset { partition: partition.clone() });
+                    continue;
+                }
             };
-            if state.looking_up || state.not_before > now {
+            let is_asked = |sent: &Sent| match sent {
+                Sent::Positions(asked) => {
+                    asked.iter().any(|(p, to)| p == partition && *to == target)
+                }
+                _ => false,
+            };
+            if assigned.not_before > now || self.network.in_flight().any(is_asked) {
                 continue;
             }
             let Some((leader, current_leader_epoch)) = self.metadata.leader(partition) else {
@@ -214,17 +217,16 @@ impl Consumer {
                 continue;
             };
             if self.network.is_ready(now, leader, usize::MAX) {
-                state.looking_up = true;
-                state.position = Position::Unknown(target);
-                by_leader.entry(leader).or_default().push(ListOffsetsPartition {
-                    partition: partition.clone(),
-                    current_leader_epoch,
-                    timestamp: target.timestamp(),
-                });
+                assigned.state = FetchState::AwaitReset(target);
+                let partition = partition.clone();
+                let timestamp = target.timestamp();
+                let wanted = ListOffsetsPartition { partition, current_leader_epoch, timestamp };
+                by_leader.entry(leader).or_default().push((wanted, target));
             }
         }
-        for (broker, partitions) in by_leader {
-            let asked = partitions.iter().map(|wanted| wanted.partition.clone()).collect();
+        for (broker, wanted) in by_leader {
+            let asked = wanted.iter().map(|(wanted, to)| (wanted.partition.clone(), *to)).collect();
+            let partitions = wanted.into_iter().map(|(wanted, _)| wanted).collect();
             self.send_list_offsets(now, broker, partitions, Sent::Positions(asked), effects);
         }
         self.ask_for_metadata(now, effects);
@@ -233,30 +235,30 @@ impl Consumer {
     pub(super) fn on_positions(
         &mut self,
         now: Time,
-        asked: &[TopicPartition],
+        asked: &[(TopicPartition, SeekTo)],
         response: &ListOffsetsResponse,
         effects: &mut Vec<Effect>,
     ) {
-        for partition in asked {
-            let Some(state) = self.assigned.get_mut(partition) else { continue };
-            state.looking_up = false;
+        for (partition, target) in asked {
+            let Some(assigned) = self.assigned.get_mut(partition) else { continue };
             // A seek meanwhile has the last word.
-            let Position::Unknown(target) = state.position else { continue };
+            if assigned.state != FetchState::AwaitReset(*target) {
+                continue;
+            }
             let listed = response.partitions.iter().find(|listed| listed.partition == *partition);
             match listed.map(|listed| (listed.error_code, listed.offset)) {
-                Some((ErrorCode::None, Offset(0..))) => {
-                    let offset = listed.map_or(Offset::ZERO, |listed| listed.offset);
-                    state.position = Position::At(offset);
+                Some((ErrorCode::None, offset @ Offset(0..))) => {
+                    assigned.state = FetchState::Fetching(offset);
                     let partition = partition.clone();
                     effects.push(Effect::Event(ClientEvent::PositionReset { partition, offset }));
                 }
                 // No record is that young: the end is meant.
                 Some((ErrorCode::None, _)) if matches!(target, SeekTo::Time(_)) => {
-                    state.position = Position::Unknown(SeekTo::End);
+                    assigned.state = FetchState::AwaitReset(SeekTo::End);
                 }
                 Some((code, _)) if !Self::is_stale_metadata(code) => {
                     let context = format!("the position of {partition}");
-                    self.error.get_or_insert(Error::kafka(code, context));
+                    assigned.fail(Error::kafka(code, context));
                     self.retry_later(now, partition);
                 }
                 _ => {

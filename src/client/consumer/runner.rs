@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Consumer, Position, Sent};
+use super::{Consumer, Sent};
 use crate::api::{Request, Response};
 use crate::client::{ClientEvent, Effect, Outcome};
 use crate::error::Error;
@@ -51,7 +51,7 @@ impl Consumer {
                     }
                 }
                 Sent::Positions(asked) => {
-                    for partition in &asked {
+                    for (partition, _) in &asked {
                         self.retry_later(now, partition);
                     }
                 }
@@ -62,10 +62,8 @@ impl Consumer {
 
     pub(super) fn retry_later(&mut self, now: Time, partition: &TopicPartition) {
         let wait_ms = self.config.retry_backoff_ms as i64;
-        if let Some(state) = self.assigned.get_mut(partition) {
-            state.fetching = false;
-            state.looking_up = false;
-            state.not_before = now.after_ms(wait_ms);
+        if let Some(assigned) = self.assigned.get_mut(partition) {
+            assigned.not_before = now.after_ms(wait_ms);
         }
     }
 
@@ -86,6 +84,7 @@ impl Consumer {
     /// Does whatever can be done now.
     pub(super) fn run(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.ran_at = now;
+        self.woken = false;
         if self.closed || !self.is_active() {
             return;
         }
@@ -94,9 +93,6 @@ impl Consumer {
         self.ask_for_metadata(now, effects);
         self.ask_for_positions(now, effects);
         self.send_lookups(now, effects);
-        if self.poll.is_some() {
-            self.send_fetches(now, effects);
-        }
         self.finish_positions(now, effects);
         self.finish_lookups(now, effects);
         self.finish_poll(now, effects);
@@ -104,23 +100,24 @@ impl Consumer {
 
     /// A topic that can never be read fails the next poll.
     fn note_fatal_errors(&mut self) {
-        let topics = self.assigned.keys().map(|partition| &partition.topic);
-        let fatal = topics
-            .filter_map(|topic| self.metadata.fatal_error(topic).map(|code| (topic, code)))
-            .next();
-        if let Some((topic, code)) = fatal {
-            self.error.get_or_insert(Error::kafka(code, format!("topic '{topic}'")));
+        for (TopicPartition { topic, .. }, assigned) in &mut self.assigned {
+            if let Some(code) = self.metadata.fatal_error(topic) {
+                assigned.fail(Error::kafka(code, format!("topic '{topic}'")));
+            }
         }
     }
 
+    /// Gives out what is there, or waits on. Whatever is not buffered then is asked for first, so
+    /// that a poll never waits for nothing, and before the user sees the records.
     fn finish_poll(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let Some(poll) = self.poll.take() else { return };
-        let batches = self.take_records();
-        let result = if !batches.is_empty() {
-            // The next fetches go out before the user sees these records.
-            self.send_fetches(now, effects);
+        let (batches, advanced) = self.take_records();
+        self.send_fetches(now, effects);
+        let mut errors = self.assigned.values_mut();
+        // As in Kafka, a poll that only went past control records ends, too.
+        let result = if advanced {
             Ok(Outcome::Polled(batches))
-        } else if let Some(error) = self.error.take() {
+        } else if let Some(error) = errors.find_map(|assigned| assigned.error.take()) {
             Err(error)
         } else if poll.deadline <= now {
             Ok(Outcome::Polled(batches))
@@ -133,22 +130,23 @@ impl Consumer {
 
     fn finish_positions(&mut self, now: Time, effects: &mut Vec<Effect>) {
         for wait in std::mem::take(&mut self.positions) {
-            let position = self.assigned.get(&wait.partition).map(|state| state.position);
-            let result = match position {
+            let result = match self.assigned.get_mut(&wait.partition) {
                 None => Err(Error::NotAssigned(wait.partition.clone())),
-                Some(Position::At(offset)) => Ok(Outcome::Offset(offset)),
-                Some(_) if self.error.is_some() => match self.error.take() {
-                    Some(error) => Err(error),
-                    None => continue,
+                Some(assigned) => match (assigned.position(), assigned.error.take()) {
+                    (Some(offset), error) => {
+                        assigned.error = error;
+                        Ok(Outcome::Offset(offset))
+                    }
+                    (None, Some(error)) => Err(error),
+                    (None, None) if wait.deadline <= now => Err(Error::Timeout {
+                        what: format!("the position of {}", wait.partition),
+                        after: Duration::from_millis(self.config.default_api_timeout_ms as u64),
+                    }),
+                    (None, None) => {
+                        self.positions.push(wait);
+                        continue;
+                    }
                 },
-                Some(_) if wait.deadline <= now => Err(Error::Timeout {
-                    what: format!("the position of {}", wait.partition),
-                    after: Duration::from_millis(self.config.default_api_timeout_ms as u64),
-                }),
-                Some(_) => {
-                    self.positions.push(wait);
-                    continue;
-                }
             };
             effects.push(Effect::Complete { op: wait.op, result });
         }
@@ -156,27 +154,29 @@ impl Consumer {
 
     pub fn next_deadline(&self) -> Option<Time> {
         let in_flight = self.network.next_deadline();
-        let free = self.network.free_at(self.metadata.brokers());
         if self.closed || !self.is_active() {
             return in_flight;
         }
-        let backoffs = self.assigned.values().map(|state| state.not_before);
-        // What was waited for and has come cannot be waited for again.
-        let backoffs = backoffs.filter(|&due| due > self.ran_at);
+        if self.woken {
+            return Some(Time(0));
+        }
+        let free = self.network.free_at(self.metadata.brokers());
+        let backoffs = self.assigned.values().map(|assigned| assigned.not_before);
         let blocked = |broker| self.network.blocked_until(self.ran_at, broker);
         let brokers = self.metadata.brokers().filter_map(blocked);
         let calls = self.positions.iter().map(|wait| wait.deadline);
         let lookups = self.lookups.values().map(|lookup| lookup.next_deadline(self.ran_at));
         let poll = self.poll.as_ref().map(|poll| poll.deadline);
-        in_flight
+        let all = in_flight
             .into_iter()
             .chain(self.metadata.next_deadline().map(|due| due.max(free)))
             .chain(backoffs)
             .chain(brokers)
             .chain(calls)
             .chain(lookups)
-            .chain(poll)
-            .min()
+            .chain(poll);
+        // What the last run did not do, another one at the same time would not do either.
+        all.filter(|&due| due > self.ran_at).min()
     }
 
     pub(super) fn ask_for_metadata(&mut self, now: Time, effects: &mut Vec<Effect>) {

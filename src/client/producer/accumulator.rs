@@ -72,8 +72,19 @@ pub struct Appended {
     pub index: u32,
     /// How many bytes the record takes, with the header of its batch if it is the first one there.
     pub bytes: usize,
-    /// The batch is full.
-    pub closed: bool,
+    /// Its batch is full: no batch of the partition takes another record.
+    pub full: bool,
+    /// The partition has batches to send.
+    pub ready: bool,
+}
+
+/// Why a record, which needs a new batch, was not appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The sticky partition has had enough: the batch is to be one of another partition.
+    SwitchPartition,
+    /// There is no memory for it.
+    NoMemory,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +96,8 @@ pub struct Accumulator {
     linger_ms: i64,
     memory: u64,
     used: u64,
+    /// Someone waits for memory: what there is, is not for newcomers.
+    pub claimed: bool,
     next_number: u64,
     /// When each open batch has lingered long enough.
     lingering: BTreeSet<(Time, Slot)>,
@@ -104,6 +117,7 @@ impl Accumulator {
             linger_ms,
             memory,
             used: 0,
+            claimed: false,
             next_number: 0,
             lingering: BTreeSet::new(),
             ready: BTreeSet::new(),
@@ -131,18 +145,20 @@ impl Accumulator {
         place
     }
 
-    /// Appends a record to the open batch of its partition, or to a new one; `None` when there is
-    /// no memory for a new one.
+    /// Appends a record to the open batch of its partition, or to a new one. `sticky` says that the
+    /// partition is the sticky one.
     #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "each copy on the way of a record is measured")]
     pub fn append(
         &mut self,
         now: Time,
         slot: Slot,
+        sticky: bool,
         record: &Record<'_>,
         headers: HeaderRefs<'_>,
         timestamp: Timestamp,
         effects: &mut Vec<Effect>,
-    ) -> Option<Appended> {
+    ) -> Result<Appended, Refused> {
         let (key, value) = (record.key_bytes(), record.value_bytes());
         let limit = self.batch_size;
         let (mut before, mut index) = (0, None);
@@ -154,19 +170,18 @@ impl Accumulator {
         if is_new {
             before = 0;
             let needed = batch_size_bound(key, value, headers);
-            if !self.begin_batch(now, slot, needed, effects) {
-                return None;
-            }
+            self.begin_batch(now, slot, sticky, needed, effects)?;
         }
-        let open = self.queue(slot).open.as_mut()?;
+        let open = self.queue(slot).open.as_mut().ok_or(Refused::NoMemory)?;
         let index =
             index.unwrap_or_else(|| open.builder.append(timestamp, key, value, headers)) as u32;
         let (number, size) = (open.number, open.builder.size_in_bytes());
-        if size >= limit {
+        let full = size >= limit;
+        if full {
             self.seal(slot, SealReason::Full, effects);
         }
-        let closed = !self.queue(slot).sealed.is_empty();
-        Some(Appended { number, index, bytes: size - before, closed })
+        let ready = !self.queue(slot).sealed.is_empty();
+        Ok(Appended { number, index, bytes: size - before, full, ready })
     }
 
     #[inline(always)]
@@ -175,19 +190,24 @@ impl Accumulator {
     }
 
     /// Closes the open batch of a partition, which has no room, and opens another one for a record
-    /// that needs so many bytes; says whether there is memory for it.
+    /// that needs so many bytes. No batch of the partition takes records then, so that a sticky
+    /// partition which has had enough is left now, as in Kafka's `partitionChanged`.
     #[cold]
     fn begin_batch(
         &mut self,
         now: Time,
         slot: Slot,
+        sticky: bool,
         needed: usize,
         effects: &mut Vec<Effect>,
-    ) -> bool {
+    ) -> Result<(), Refused> {
         self.seal(slot, SealReason::Full, effects);
+        if sticky && self.topics[slot.0].partitioner.switch_if_enough() {
+            return Err(Refused::SwitchPartition);
+        }
         let reserved = needed.max(self.batch_size);
-        if self.used + reserved as u64 > self.memory {
-            return false;
+        if self.claimed || self.used + reserved as u64 > self.memory {
+            return Err(Refused::NoMemory);
         }
         let number = self.next_number;
         self.next_number += 1;
@@ -196,7 +216,7 @@ impl Accumulator {
         self.lingering.insert((now.after_ms(self.linger_ms), slot));
         self.outstanding.insert(number, (now, 1));
         self.queue(slot).open = Some(OpenBatch { number, created: now, builder, reserved });
-        true
+        Ok(())
     }
 
     /// Closes the open batch of a partition.
@@ -235,6 +255,11 @@ impl Accumulator {
         }
     }
 
+    /// Closes the batches that were opened at or before `limit`, however long they may linger.
+    pub fn seal_old(&mut self, limit: Time, effects: &mut Vec<Effect>) {
+        self.seal_lingered(limit.after_ms(self.linger_ms), effects);
+    }
+
     /// Closes every open batch.
     pub fn seal_all(&mut self, reason: SealReason, effects: &mut Vec<Effect>) {
         while let Some(&(_, slot)) = self.lingering.first() {
@@ -243,7 +268,7 @@ impl Accumulator {
     }
 
     /// Takes the first batch of a partition if it may be sent now.
-    pub fn take(&mut self, now: Time, slot: Slot) -> Option<SealedBatch> {
+    pub fn drain(&mut self, now: Time, slot: Slot) -> Option<SealedBatch> {
         let queue = &mut self.topics[slot.0].queues[slot.1 as usize];
         if queue.sealed.front()?.not_before > now {
             return None;
@@ -257,7 +282,7 @@ impl Accumulator {
     }
 
     /// Puts a batch back in front of its queue, ordered by age.
-    pub fn put_back(&mut self, batch: SealedBatch) {
+    pub fn reenqueue(&mut self, batch: SealedBatch) {
         let slot = batch.slot;
         let queue = &mut self.topics[slot.0].queues[slot.1 as usize];
         let key = |batch: &SealedBatch| (batch.number, batch.first);
@@ -266,8 +291,8 @@ impl Accumulator {
         self.ready.insert(slot);
     }
 
-    /// A batch that was taken is no longer in flight.
-    pub fn landed(&mut self, slot: Slot) {
+    /// A batch that was drained is no longer in flight.
+    pub fn remove_from_in_flight(&mut self, slot: Slot) {
         let queue = &mut self.topics[slot.0].queues[slot.1 as usize];
         queue.in_flight = queue.in_flight.saturating_sub(1);
     }

@@ -15,6 +15,9 @@
 
 mod accumulator;
 mod sender;
+#[cfg(test)]
+mod tests;
+mod waiting;
 
 use std::collections::VecDeque;
 
@@ -22,7 +25,7 @@ use super::metadata::Metadata;
 use super::network::{Backoff, Network};
 use super::partitioner::{Choice, Partitioner};
 use super::record::Record;
-use super::{BatchId, ClientEvent, ClientId, Effect, OpId, Progress, Sending};
+use super::{BatchId, ClientId, Effect, OpId, Progress, Sending};
 use crate::api::Response;
 use crate::config::ProducerConfig;
 use crate::error::Error;
@@ -30,7 +33,10 @@ use crate::random::Random;
 use crate::record::batch_size_bound;
 use crate::types::{BrokerId, Time, Timestamp, TopicName, TopicPartition};
 
-use accumulator::{Accumulator, Appended, HeaderRefs, PartitionQueue, SealedBatch, headers};
+use accumulator::{
+    Accumulator, Appended, HeaderRefs, PartitionQueue, Refused, SealedBatch, headers,
+};
+use waiting::{Decided, WaitingSend};
 
 /// Where a record was put: its batch, its place in it, and its timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,21 +51,25 @@ pub struct Receipt {
     pub timestamp: Timestamp,
 }
 
-/// A `send` that waits for metadata or memory.
-#[derive(Clone, Debug)]
-struct WaitingSend {
-    op: OpId,
-    record: Record<'static>,
-    since: Time,
-}
-
 /// A call that waits until the fate of all earlier batches is known.
 #[derive(Clone, Debug)]
 struct WaitingFlush {
     op: OpId,
     below: u64,
-    deadline: Option<Time>,
-    closes: bool,
+}
+
+/// Whether a producer takes records, and whether it sends them.
+///
+/// | state | takes records | sends | becomes |
+/// |---|---|---|---|
+/// | open | yes | yes | closing with `close`, closed with a crash |
+/// | closing | no | yes | closed when all is settled, when its time is over, with a crash |
+/// | closed | no | no; it has neither connections nor deadlines | – |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Closing { until: Time },
+    Closed,
 }
 
 /// What a producer remembers of a request.
@@ -77,19 +87,27 @@ pub struct Producer {
     metadata: Metadata,
     network: Network<Sent>,
     accumulator: Accumulator,
+    /// In the order of the calls.
     waiting: VecDeque<WaitingSend>,
+    /// Of the record that has just been refused for want of memory.
+    decided: Option<Decided>,
     flushes: Vec<WaitingFlush>,
     random: Random,
     /// The sender has something to look at.
     wake_sender: bool,
     /// When the sender last ran.
     ran_at: Time,
-    closed: bool,
+    state: State,
 }
 
 impl Producer {
     /// A producer that knows the brokers to ask first.
-    pub fn new(id: ClientId, config: ProducerConfig, bootstrap: Vec<BrokerId>, seed: u64) -> Self {
+    pub fn new(
+        id: ClientId,
+        mut config: ProducerConfig,
+        bootstrap: Vec<BrokerId>,
+        seed: u64,
+    ) -> Self {
         let reconnect = Backoff {
             initial_ms: config.reconnect_backoff_ms,
             max_ms: config.reconnect_backoff_max_ms,
@@ -97,17 +115,22 @@ impl Producer {
         let random = |purpose: &str| Random::stream(seed, &format!("producer {} {purpose}", id.0));
         let retry_ms = config.retry_backoff_ms as i64;
         let memory = config.buffer_memory;
+        // Kafka takes linger.ms as an int, so that no delivery timeout is shorter.
+        let linger_ms = config.linger_ms.min(i64::from(i32::MAX));
+        // No batches at all are batches of one byte, which each record overfills.
+        config.batch_size = config.batch_size.max(1);
         Producer {
             id,
             metadata: Metadata::new(bootstrap, true, retry_ms, config.metadata_max_age_ms),
             network: Network::new(reconnect, random("reconnect")),
-            accumulator: Accumulator::new(config.batch_size, config.linger_ms, memory),
+            accumulator: Accumulator::new(config.batch_size, linger_ms, memory),
             waiting: VecDeque::new(),
+            decided: None,
             flushes: Vec::new(),
             random: random("partitions and retries"),
             wake_sender: false,
             ran_at: Time(0),
-            closed: false,
+            state: State::Open,
             config,
         }
     }
@@ -121,26 +144,14 @@ impl Producer {
         record: &Record<'_>,
         effects: &mut Vec<Effect>,
     ) -> Sending {
-        if self.closed {
+        if !matches!(self.state, State::Open) {
             return Sending::failed(Error::Closed);
         }
-        // Those who wait already were first.
-        let sending = match self.waiting.is_empty() {
-            true => self.try_send(now, op, record, effects),
-            false => Sending::Waiting(op),
-        };
+        let sending = self.try_send(now, op, record, effects);
         if matches!(sending, Sending::Waiting(_)) {
-            self.wait(now, op, record);
+            self.wait(now, op, record, effects);
         }
         sending
-    }
-
-    #[cold]
-    fn wait(&mut self, now: Time, op: OpId, record: &Record<'_>) {
-        let topic = TopicName::from(record.topic());
-        self.waiting.push_back(WaitingSend { op, record: record.detach(), since: now });
-        self.metadata.want(now, &topic);
-        self.wake_sender = true;
     }
 
     /// Puts a record into a batch if that can be done at once.
@@ -188,21 +199,35 @@ impl Producer {
             },
         };
         let slot = (topic, partition);
-        match self.accumulator.append(now, slot, record, &headers, timestamp, effects) {
-            Some(Appended { number, index, bytes, closed }) => {
+        match self.accumulator.append(now, slot, sticky, record, &headers, timestamp, effects) {
+            Ok(Appended { number, index, bytes, full, ready }) => {
                 if sticky {
-                    self.accumulator.topics[topic].partitioner.produced(bytes, closed);
+                    self.accumulator.topics[topic].partitioner.produced(bytes, full);
                 }
-                self.wake_sender |= closed;
+                self.wake_sender |= ready;
                 let batch = BatchId { producer: self.id, number };
                 Sending::Buffered(Receipt { batch, index, partition, timestamp })
             }
-            None => {
-                let used = self.accumulator.used();
-                effects.push(Effect::Event(ClientEvent::BufferExhausted { used }));
-                Sending::Waiting(op)
+            Err(Refused::SwitchPartition) => self.send_elsewhere(now, op, record, effects),
+            Err(Refused::NoMemory) => {
+                let partition = (!sticky).then_some(partition);
+                self.refuse(op, Decided { partition, timestamp })
             }
         }
+    }
+
+    /// Sends to another sticky partition. It begins with nothing, so that it takes the record.
+    #[cold]
+    #[inline(never)]
+    fn send_elsewhere(
+        &mut self,
+        now: Time,
+        op: OpId,
+        record: &Record<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> Sending {
+        self.wake_sender |= !self.accumulator.ready.is_empty();
+        self.try_send(now, op, record, effects)
     }
 
     /// The place of a topic whose partitions are known; `None` when the metadata is still to come.
@@ -253,56 +278,61 @@ impl Producer {
 
     /// Sends everything now and waits until its fate is known.
     pub fn flush(&mut self, op: OpId, effects: &mut Vec<Effect>) -> Progress {
-        if self.closed {
+        if self.state != State::Open {
             return Progress::failed(Error::Closed);
         }
-        self.wait_for_all(op, None, false, effects)
+        self.wait_for_all(op, effects)
     }
 
     /// Like [`flush`](Producer::flush), but gives up at the deadline, and nothing can be sent any
     /// more.
     pub fn close(&mut self, deadline: Time, op: OpId, effects: &mut Vec<Effect>) -> Progress {
-        if self.closed {
+        if self.state != State::Open {
             return Progress::DONE;
         }
-        self.closed = true;
-        for send in self.waiting.drain(..) {
-            effects.push(Effect::Complete { op: send.op, result: Err(Error::Closed) });
+        self.state = State::Closing { until: deadline };
+        self.refuse_waiting(effects);
+        let progress = self.wait_for_all(op, effects);
+        if let Progress::Ready(_) = progress {
+            self.end(effects);
         }
-        self.wait_for_all(op, Some(deadline), true, effects)
+        progress
     }
 
     /// Dies: everything that is not settled is given up.
     pub fn crash(&mut self, effects: &mut Vec<Effect>) {
-        self.closed = true;
-        let sends = self.waiting.drain(..).map(|send| send.op);
-        let flushes = self.flushes.drain(..).map(|flush| flush.op);
-        for op in sends.chain(flushes) {
-            effects.push(Effect::Complete { op, result: Err(Error::Closed) });
+        self.refuse_waiting(effects);
+        for flush in self.flushes.drain(..) {
+            effects.push(Effect::Complete { op: flush.op, result: Err(Error::Closed) });
         }
         self.accumulator.seal_all(super::SealReason::Flush, effects);
-        self.abort_all(effects);
+        self.abort_incomplete_batches(effects);
+        self.end(effects);
+    }
+
+    /// Nothing is left to do: it is closed, and so are its connections.
+    fn end(&mut self, effects: &mut Vec<Effect>) {
+        self.state = State::Closed;
+        self.network.close(effects);
     }
 
     /// Its state, for a reader.
     pub fn describe(&self) -> String {
-        let state = if self.closed { "closed" } else { "open" };
+        let state = match self.state {
+            State::Open => "open",
+            State::Closing { .. } => "closing",
+            State::Closed => "closed",
+        };
         format!("{state}, {} B of buffer.memory in use", self.accumulator.used())
     }
 
-    fn wait_for_all(
-        &mut self,
-        op: OpId,
-        deadline: Option<Time>,
-        closes: bool,
-        effects: &mut Vec<Effect>,
-    ) -> Progress {
+    fn wait_for_all(&mut self, op: OpId, effects: &mut Vec<Effect>) -> Progress {
         self.accumulator.seal_all(super::SealReason::Flush, effects);
         let below = self.accumulator.next_number();
         if self.accumulator.is_settled(below) {
             return Progress::DONE;
         }
-        self.flushes.push(WaitingFlush { op, below, deadline, closes });
+        self.flushes.push(WaitingFlush { op, below });
         self.wake_sender = true;
         Progress::Pending
     }
@@ -313,7 +343,7 @@ impl Producer {
     }
 
     pub fn abandon(&mut self, op: OpId) {
-        self.waiting.retain(|send| send.op != op);
+        self.abandon_send(op);
         self.flushes.retain(|flush| flush.op != op);
     }
 

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::accumulator::{SealedBatch, Slot};
-use super::{Producer, Sent};
+use super::{Producer, Sent, State};
 use crate::api::{ProducePartition, ProduceRequest, ProducedPartition, Request};
 use crate::client::network::Backoff;
-use crate::client::{BatchId, ClientEvent, DeliveryReport, Effect, Outcome, SealReason, Sending};
+use crate::client::{BatchId, ClientEvent, DeliveryReport, Effect, Outcome, SealReason};
 use crate::config::Acks;
 use crate::error::{Error, ErrorCode};
 use crate::record::{BatchBuilder, BatchOptions};
@@ -22,6 +22,9 @@ impl Producer {
     pub(super) fn run(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.wake_sender = false;
         self.ran_at = now;
+        if self.state == State::Closed {
+            return;
+        }
         while let Some(broker) = self.network.timed_out(now) {
             effects.push(Effect::Event(ClientEvent::RequestTimedOut { broker }));
             effects.push(Effect::Disconnect { broker });
@@ -31,33 +34,40 @@ impl Producer {
         self.expire(now, effects);
         self.retry_waiting(now, effects);
         self.accumulator.seal_lingered(now, effects);
-        if !self.waiting.is_empty() {
+        if self.waits_for_memory() {
             self.accumulator.seal_all(SealReason::Memory, effects);
         }
+        let used = self.accumulator.used();
         self.ask_for_metadata(now, effects);
         while self.send_ready(now, effects) {}
         self.finish_flushes(now, effects);
-        self.wake_sender = false;
+        // With acks=0 a batch is settled when it is sent, and its memory free for who waits for it.
+        self.wake_sender = self.waits_for_memory() && self.accumulator.used() < used;
     }
 
     /// When the sender has to run again.
     pub fn next_deadline(&self) -> Option<Time> {
+        let closing = match self.state {
+            State::Closed => return None,
+            State::Closing { until } => Some(until),
+            State::Open => None,
+        };
         if self.wake_sender {
             return Some(Time(0));
         }
         let timeout_ms = self.config.delivery_timeout_ms;
         let backoffs = self.accumulator.ready.iter().filter_map(|slot| self.ready_at(*slot));
-        let waiting = self.waiting.front();
-        let waiting = waiting.map(|send| send.since.after_ms(self.config.max_block_ms));
         let candidates = [
-            self.accumulator.next_linger(),
             self.accumulator.oldest().map(|created| created.after_ms(timeout_ms)),
             self.network.next_deadline(),
             self.metadata_deadline(),
-            waiting,
+            self.waiting_deadline(),
+            closing,
         ];
-        let closing = self.flushes.iter().filter_map(|flush| flush.deadline);
-        candidates.into_iter().flatten().chain(backoffs).chain(closing).min()
+        // What the last run did not do, another one at the same time would not do either. Batches
+        // begin to linger between two runs.
+        let candidates = candidates.into_iter().flatten().filter(|&due| due > self.ran_at);
+        self.accumulator.next_linger().into_iter().chain(candidates).chain(backoffs).min()
     }
 
     /// When a sealed batch stops waiting for its backoff or its broker's. One that waits for a
@@ -92,7 +102,7 @@ impl Producer {
             return;
         }
         let limit = Time(now.0 - timeout.as_micros() as u64);
-        self.accumulator.seal_lingered(now, effects);
+        self.accumulator.seal_old(limit, effects);
         let mut expired = self.accumulator.take_expired(limit);
         for sent in self.network.contexts_mut() {
             if let Sent::Produce(batches) = sent {
@@ -101,7 +111,7 @@ impl Producer {
                     .partition::<Vec<_>, _>(|batch| batch.created <= limit);
                 *batches = young;
                 for batch in &old {
-                    self.accumulator.landed(batch.slot);
+                    self.accumulator.remove_from_in_flight(batch.slot);
                 }
                 expired.extend(old);
             }
@@ -112,47 +122,8 @@ impl Producer {
                 batch.batch.record_count(),
                 self.name_of(batch.slot)
             );
-            self.give_up(&batch, Error::Timeout { what, after: timeout }, effects);
+            self.fail_batch(&batch, Error::Timeout { what, after: timeout }, effects);
         }
-    }
-
-    /// Tries the calls again that wait for metadata or memory, in their order.
-    fn retry_waiting(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        while let Some(send) = self.waiting.pop_front() {
-            let result = match self.try_send(now, send.op, &send.record, effects) {
-                Sending::Buffered(receipt) => Ok(Outcome::Sent(receipt)),
-                Sending::ChoosePartition(count) => Ok(Outcome::ChoosePartition(count)),
-                Sending::Failed(error) => Err(*error),
-                Sending::Waiting(_) if send.since.after_ms(self.config.max_block_ms) <= now => {
-                    Err(self.blocked_too_long(&send.record))
-                }
-                Sending::Waiting(_) => {
-                    let topic = send.record.topic().into();
-                    self.metadata.want(now, &topic);
-                    self.waiting.push_front(send);
-                    break;
-                }
-            };
-            effects.push(Effect::Complete { op: send.op, result });
-        }
-    }
-
-    fn blocked_too_long(&self, record: &super::Record<'_>) -> Error {
-        let topic = record.topic();
-        let what = match (self.metadata.partition_count(topic), record.partition) {
-            (None, _) => {
-                format!("topic '{topic}' is not in the metadata: {}", self.metadata.error(topic))
-            }
-            (Some(count), Some(partition)) if partition as usize >= count => {
-                format!("partition {partition} of '{topic}', which has {count}, does not exist")
-            }
-            _ => format!(
-                "no memory for another batch: {} of {} bytes of buffer.memory are in use",
-                self.accumulator.used(),
-                self.config.buffer_memory
-            ),
-        };
-        Error::Timeout { what, after: Duration::from_millis(self.config.max_block_ms as u64) }
     }
 
     /// Sends one request to each broker for which something is ready; says whether it did.
@@ -176,7 +147,7 @@ impl Producer {
             if fits
                 && in_order
                 && self.network.is_ready(now, leader, max_in_flight)
-                && let Some(batch) = self.accumulator.take(now, slot)
+                && let Some(batch) = self.accumulator.drain(now, slot)
             {
                 *size += bytes;
                 requests.entry(leader).or_default().push(batch);
@@ -209,7 +180,7 @@ impl Producer {
         if self.config.acks == Acks::None {
             self.network.send(now, broker, request, None, effects);
             for batch in batches {
-                self.accumulator.landed(batch.slot);
+                self.accumulator.remove_from_in_flight(batch.slot);
                 self.delivered(&batch, Offset(-1), Timestamp::NONE, effects);
             }
         } else {
@@ -227,7 +198,7 @@ impl Producer {
     ) {
         for batch in batches {
             let name = self.name_of(batch.slot);
-            self.accumulator.landed(batch.slot);
+            self.accumulator.remove_from_in_flight(batch.slot);
             let result = results.iter().find(|result| result.partition == name);
             let error = result.map_or(ErrorCode::UnknownServerError, |result| result.error_code);
             match (error, result) {
@@ -239,7 +210,7 @@ impl Producer {
                 }
                 _ => {
                     let message = result.and_then(|result| result.error_message.clone());
-                    self.retry_or_give_up(now, batch, error, message, effects);
+                    self.retry_or_fail(now, batch, error, message, effects);
                 }
             }
         }
@@ -257,16 +228,16 @@ impl Producer {
                 Sent::Metadata => self.metadata.failed(now),
                 Sent::Produce(batches) => {
                     for batch in batches {
-                        self.accumulator.landed(batch.slot);
+                        self.accumulator.remove_from_in_flight(batch.slot);
                         let error = ErrorCode::NetworkException;
-                        self.retry_or_give_up(now, batch, error, None, effects);
+                        self.retry_or_fail(now, batch, error, None, effects);
                     }
                 }
             }
         }
     }
 
-    fn retry_or_give_up(
+    fn retry_or_fail(
         &mut self,
         now: Time,
         mut batch: SealedBatch,
@@ -278,7 +249,7 @@ impl Producer {
         let may_retry = error.is_retriable() && i64::from(batch.attempts) < self.config.retries;
         if !may_retry || deadline <= now {
             let context = message.unwrap_or_else(|| format!("{}", self.name_of(batch.slot)));
-            self.give_up(&batch, Error::kafka(error, context), effects);
+            self.fail_batch(&batch, Error::kafka(error, context), effects);
             return;
         }
         if error != ErrorCode::NetworkException {
@@ -294,7 +265,7 @@ impl Producer {
         let partition = self.name_of(batch.slot);
         let attempt = batch.attempts;
         effects.push(Effect::Event(ClientEvent::Retry { partition, attempt, backoff_ms, error }));
-        self.accumulator.put_back(batch);
+        self.accumulator.reenqueue(batch);
     }
 
     /// Cuts a batch that the broker found too large into parts of at most `batch.size`, and into
@@ -324,7 +295,7 @@ impl Producer {
         let mut reserved = batch.reserved;
         for part in parts {
             let records = part.record_count() as u32;
-            self.accumulator.put_back(SealedBatch {
+            self.accumulator.reenqueue(SealedBatch {
                 first,
                 batch: part,
                 reserved: std::mem::take(&mut reserved),
@@ -344,7 +315,7 @@ impl Producer {
         self.report(batch, Ok((base_offset, log_append_time)), effects);
     }
 
-    fn give_up(&mut self, batch: &SealedBatch, error: Error, effects: &mut Vec<Effect>) {
+    fn fail_batch(&mut self, batch: &SealedBatch, error: Error, effects: &mut Vec<Effect>) {
         effects.push(Effect::Event(ClientEvent::DeliveryFailed {
             partition: self.name_of(batch.slot),
             records: batch.batch.record_count() as u32,
@@ -360,8 +331,6 @@ impl Producer {
         effects: &mut Vec<Effect>,
     ) {
         self.accumulator.finish(batch.number, batch.reserved);
-        // Memory came free: whoever waits for some is tried again.
-        self.wake_sender |= !self.waiting.is_empty();
         effects.push(Effect::Report(DeliveryReport {
             batch: BatchId { producer: self.id, number: batch.number },
             first: batch.first,
@@ -370,21 +339,26 @@ impl Producer {
         }));
     }
 
+    /// Answers those who wait for everything to be settled, `close` among them.
     fn finish_flushes(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if matches!(self.state, State::Closing { until } if until <= now) {
+            self.abort_incomplete_batches(effects);
+        }
         for flush in std::mem::take(&mut self.flushes) {
             if self.accumulator.is_settled(flush.below) {
-                effects.push(Effect::Complete { op: flush.op, result: Ok(Outcome::Done) });
-            } else if flush.deadline.is_some_and(|deadline| deadline <= now) && flush.closes {
-                self.abort_all(effects);
                 effects.push(Effect::Complete { op: flush.op, result: Ok(Outcome::Done) });
             } else {
                 self.flushes.push(flush);
             }
         }
+        let all = self.accumulator.next_number();
+        if self.state != State::Open && self.accumulator.is_settled(all) {
+            self.end(effects);
+        }
     }
 
     /// Gives up everything: the time that `close` was given is over.
-    pub(super) fn abort_all(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn abort_incomplete_batches(&mut self, effects: &mut Vec<Effect>) {
         let mut doomed = self.accumulator.take_expired(Time::NEVER);
         for sent in self.network.contexts_mut() {
             if let Sent::Produce(batches) = sent {
@@ -392,7 +366,7 @@ impl Producer {
             }
         }
         for batch in doomed {
-            self.give_up(&batch, Error::Closed, effects);
+            self.fail_batch(&batch, Error::Closed, effects);
         }
     }
 }
