@@ -8,8 +8,8 @@ use crate::api::{
     DescribeConfigsResult, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
 use crate::config::{
-    ConfigEntry, describe_broker, describe_topic, is_list, validate_broker_override,
-    validate_topic_override, validate_topic_overrides,
+    ConfigEntry, ConfigValue, check_topic_overrides, describe_broker, describe_topic, is_list,
+    parse_broker_override, parse_topic_override,
 };
 use crate::error::ErrorCode;
 use crate::types::TopicName;
@@ -125,14 +125,10 @@ impl Broker {
             let mut together = self.image.topic_configs(&resource.resource_name).clone();
             for record in &records {
                 if let MetadataRecord::TopicConfig { name, value, .. } = record {
-                    match value {
-                        Some(value) => together.insert(name.clone(), value.clone()),
-                        None => together.remove(name),
-                    };
+                    together.set(name.clone(), value.clone());
                 }
             }
-            validate_topic_overrides(&together)
-                .map_err(|error| (error.code(), error.to_string()))?;
+            check_topic_overrides(&together).map_err(|error| (error.code(), error.to_string()))?;
         }
         Ok(records)
     }
@@ -142,7 +138,7 @@ impl Broker {
         &self,
         resource: &AlterConfigsResource,
         change: &AlterableConfig,
-    ) -> Result<Option<String>, Refusal> {
+    ) -> Result<Option<ConfigValue>, Refusal> {
         let is_topic = resource.resource_type == ConfigResourceType::Topic;
         let name = change.name.as_str();
         let given = change.value.as_deref();
@@ -161,13 +157,12 @@ impl Broker {
                 edit_list(&current, items, op == AlterConfigOp::Append)
             }
         };
-        let valid = if is_topic {
-            validate_topic_override(name, &value)
+        let parsed = if is_topic {
+            parse_topic_override(name, &value)
         } else {
-            validate_broker_override(name, &value)
+            parse_broker_override(name, &value)
         };
-        valid.map_err(|error| (error.code(), error.to_string()))?;
-        Ok(Some(value))
+        parsed.map(Some).map_err(|error| (error.code(), error.to_string()))
     }
 
     fn current_value(&self, resource: &AlterConfigsResource, name: &str) -> String {

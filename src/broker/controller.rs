@@ -11,7 +11,7 @@ use crate::api::{
     CreatePartitionsTopic, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
     DeleteTopicsResponse, TopicRef, TopicResult,
 };
-use crate::config::{BrokerConfig, validate_topic_override, validate_topic_overrides};
+use crate::config::{BrokerConfig, Overrides, parse_topic_overrides};
 use crate::error::ErrorCode;
 use crate::random::Random;
 use crate::topic;
@@ -27,6 +27,12 @@ pub fn is_internal(topic: &str) -> bool {
 
 /// Why a request about one topic was refused.
 type Refusal = (ErrorCode, String);
+
+/// A topic that may be created: its configs, and the replicas of each partition.
+struct TopicPlan {
+    configs: Overrides,
+    replicas: Vec<Vec<BrokerId>>,
+}
 
 /// What the controller needs to know beside the image.
 pub struct ControllerContext<'a> {
@@ -60,7 +66,7 @@ impl ControllerContext<'_> {
                 continue;
             }
             let plan = self.plan_topic(topic, &created).and_then(|plan| {
-                planned += plan.len() as i64;
+                planned += plan.replicas.len() as i64;
                 check_batch_size(planned).map(|()| plan)
             });
             match plan {
@@ -73,18 +79,18 @@ impl ControllerContext<'_> {
                         topic_id,
                         error_code: ErrorCode::None,
                         error_message: None,
-                        num_partitions: plan.len() as i32,
-                        replication_factor: plan.first().map_or(-1, |first| first.len() as i16),
+                        num_partitions: plan.replicas.len() as i32,
+                        replication_factor: plan.replicas.first().map_or(-1, |r| r.len() as i16),
                     });
                     records.push(MetadataRecord::Topic { name: name.clone(), topic_id });
-                    for (config, value) in &topic.configs {
+                    for (config, value) in plan.configs.iter() {
                         records.push(MetadataRecord::TopicConfig {
                             topic: name.clone(),
                             name: config.clone(),
-                            value: value.clone(),
+                            value: Some(value.clone()),
                         });
                     }
-                    records.extend(partition_records(topic_id, 0, plan));
+                    records.extend(partition_records(topic_id, 0, plan.replicas));
                 }
             }
         }
@@ -102,7 +108,7 @@ impl ControllerContext<'_> {
         &self,
         topic: &CreatableTopic,
         created: &[TopicName],
-    ) -> Result<Vec<Vec<BrokerId>>, Refusal> {
+    ) -> Result<TopicPlan, Refusal> {
         let name = &topic.name;
         topic::validate_name(name)
             .map_err(|error| (ErrorCode::InvalidTopicException, error.to_string()))?;
@@ -114,24 +120,23 @@ impl ControllerContext<'_> {
             let why = format!("topic '{name}' collides with '{other}': '.' and '_' count as one");
             return Err((ErrorCode::InvalidTopicException, why));
         }
+        let mut given = Vec::new();
         for (config, value) in &topic.configs {
             let Some(value) = value else {
                 let why = format!("topic config '{config}' has no value");
                 return Err((ErrorCode::InvalidConfig, why));
             };
-            validate_topic_override(config, value)
-                .map_err(|error| (ErrorCode::InvalidConfig, error.to_string()))?;
+            given.push((config, value));
         }
-        let given = topic.configs.iter().filter_map(|(k, v)| Some((k.clone(), v.clone()?)));
-        validate_topic_overrides(&given.collect())
-            .map_err(|error| (ErrorCode::InvalidConfig, error.to_string()))?;
+        let configs =
+            parse_topic_overrides(given).map_err(|error| (error.code(), error.to_string()))?;
         if !topic.assignments.is_empty() {
             if topic.num_partitions != -1 || topic.replication_factor != -1 {
                 let why = "with assignments, the number of partitions and replicas must be -1";
                 return Err((ErrorCode::InvalidRequest, why.to_owned()));
             }
             self.check_assignments(&topic.assignments, None)?;
-            return Ok(topic.assignments.clone());
+            return Ok(TopicPlan { configs, replicas: topic.assignments.clone() });
         }
         let factor = match topic.replication_factor {
             -1 => i64::from(self.config.default_replication_factor),
@@ -150,7 +155,8 @@ impl ControllerContext<'_> {
             return Err((ErrorCode::InvalidPartitions, why));
         }
         check_batch_size(count)?;
-        self.place(0, count as usize, factor as usize)
+        let replicas = self.place(0, count as usize, factor as usize)?;
+        Ok(TopicPlan { configs, replicas })
     }
 
     /// Chooses replicas for new partitions, one broker after the other.

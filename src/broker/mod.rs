@@ -21,7 +21,7 @@ mod topics;
 use std::collections::BTreeMap;
 
 use crate::api::{Request, Response};
-use crate::config::{BrokerConfig, TopicConfig};
+use crate::config::{BrokerConfig, Overrides, TopicConfig};
 use crate::error::ErrorCode;
 use crate::log::RollReason;
 use crate::partition::Partition;
@@ -29,7 +29,7 @@ use crate::random::Random;
 use crate::storage::MemoryDisk;
 use crate::types::{BrokerId, Offset, Time, TopicName, TopicPartition};
 
-use metadata::{MetadataImage, MetadataRecord, Overrides};
+use metadata::{MetadataImage, MetadataRecord};
 use purgatory::Purgatory;
 
 /// Names a client's connection; later ones have higher numbers.
@@ -151,14 +151,13 @@ impl Broker {
         id: BrokerId,
         cluster_id: String,
         static_configs: Overrides,
-        config: BrokerConfig,
         topic_ids: Random,
     ) -> Self {
         Broker {
             id,
             cluster_id,
+            config: BrokerConfig::from_overrides(&static_configs),
             static_configs,
-            config,
             disk: MemoryDisk::new(),
             metadata_log: Vec::new(),
             image: MetadataImage::default(),

@@ -35,6 +35,8 @@ pub(super) const PRODUCER: &[ConfigKey] = &[
     int("metrics.num.samples", Some("2"), AtLeast(1)),
     string("metrics.recording.level", Some("INFO"), OneOf(&["INFO", "DEBUG", "TRACE"])),
     long("metrics.sample.window.ms", Some("30000"), AtLeast(0)),
+    // librdkafka's property. `round_robin` is a value of Kafkarium's own, for Java's
+    // RoundRobinPartitioner.
     string("partitioner", None, OneOf(&["consistent_random", "round_robin"])),
     boolean("partitioner.adaptive.partitioning.enable", Some("true"), Any),
     long("partitioner.availability.timeout.ms", Some("0"), AtLeast(0)),
