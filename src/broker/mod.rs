@@ -16,6 +16,8 @@ mod controller;
 mod data;
 pub mod metadata;
 mod purgatory;
+#[cfg(test)]
+mod tests;
 mod topics;
 
 use std::collections::BTreeMap;
