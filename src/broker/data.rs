@@ -1,6 +1,6 @@
 //! Produce, Fetch and ListOffsets: requests that partitions answer.
 
-use super::purgatory::ParkedFetch;
+use super::purgatory::DelayedFetch;
 use super::{Broker, BrokerEffect, BrokerEvent, ConnectionId};
 use crate::api::{
     EARLIEST_TIMESTAMP, FetchPartition, FetchRequest, FetchResponse, FetchedPartition,
@@ -8,8 +8,8 @@ use crate::api::{
     MAX_TIMESTAMP, ProducePartition, ProduceRequest, ProduceResponse, ProducedPartition, Response,
 };
 use crate::error::ErrorCode;
-use crate::log::Appended;
-use crate::partition::{Partition, Refusal};
+use crate::log::LogAppendInfo;
+use crate::partition::{AppendRefusal, Partition};
 use crate::record::RecordBatch;
 use crate::types::{LeaderEpoch, Offset, Time, Timestamp, TopicPartition};
 
@@ -52,7 +52,7 @@ impl Broker {
         &mut self,
         now: Time,
         produced: ProducePartition,
-    ) -> Result<ProducedPartition, Refusal> {
+    ) -> Result<ProducedPartition, AppendRefusal> {
         let ProducePartition { partition: name, records } = produced;
         let Some(partition) = self.partitions.get_mut(&name) else {
             return Err((ErrorCode::UnknownTopicOrPartition, None));
@@ -77,7 +77,7 @@ impl Broker {
         Ok(result)
     }
 
-    fn tell_append(&mut self, name: &TopicPartition, appended: &Appended, bytes: u32) {
+    fn tell_append(&mut self, name: &TopicPartition, appended: &LogAppendInfo, bytes: u32) {
         if let Some(roll) = &appended.rolled {
             let (base_offset, reason) = (roll.new_base, roll.reason);
             self.event(BrokerEvent::Rolled { partition: name.clone(), base_offset, reason });
@@ -104,17 +104,17 @@ impl Broker {
             return Some(Response::Fetch(response));
         }
         let deadline = now.after_ms(i64::from(request.max_wait_ms));
-        self.event(BrokerEvent::FetchParked { deadline });
-        self.purgatory.park(ParkedFetch { connection, correlation_id, request, deadline });
+        self.event(BrokerEvent::FetchDelayed { deadline });
+        self.purgatory.watch(DelayedFetch { connection, correlation_id, request, deadline });
         None
     }
 
     /// Answers the waiting fetches for which there is enough now.
     pub(super) fn wake_fetches(&mut self, partition: &TopicPartition) {
         for id in self.purgatory.waiting_for(partition) {
-            let Some(parked) = self.purgatory.get(id) else { continue };
-            let response = self.read_all(&parked.request);
-            if self.is_enough(&parked.request, &response)
+            let Some(delayed) = self.purgatory.get(id) else { continue };
+            let response = self.read_all(&delayed.request);
+            if self.is_enough(&delayed.request, &response)
                 && let Some(fetch) = self.purgatory.take(id)
             {
                 self.reply(fetch.connection, fetch.correlation_id, Response::Fetch(response));

@@ -10,6 +10,13 @@
 //! | Produce, Fetch, ListOffsets | `data.rs`, by the partition |
 //! | Metadata, CreateTopics, DeleteTopics, CreatePartitions | `topics.rs`, by the controller |
 //! | DescribeConfigs, IncrementalAlterConfigs | `configs.rs` |
+//!
+//! # Simplifications versus Kafka
+//!
+//! There is one broker, which is the controller, too; its metadata log holds typed values, not
+//! `__cluster_metadata-0`'s bytes. Configs are set for a topic or for all brokers, not for one. A
+//! broker that crashes keeps its logs as they were, with indexes and high watermarks: nothing is
+//! read from files when it restarts, which takes no time.
 
 mod configs;
 mod controller;
@@ -99,7 +106,7 @@ pub enum BrokerEvent {
         error: ErrorCode,
     },
     /// A fetch found too little and waits.
-    FetchParked {
+    FetchDelayed {
         /// Until when, at the latest.
         deadline: Time,
     },
@@ -233,7 +240,7 @@ impl Broker {
         self.purgatory.forget(connection);
     }
 
-    /// Comes back after a crash: what was on the disk is there, waiting requests are not, and the
+    /// Comes back after a crash: what was on the disk is there, delayed requests are not, and the
     /// image is built again from the metadata log.
     pub fn restart(&mut self) {
         self.purgatory = Purgatory::default();
@@ -251,12 +258,14 @@ impl Broker {
         self.effects.push(BrokerEffect::Reply { connection, correlation_id, response });
     }
 
-    /// Appends decisions to the metadata log and carries them out.
-    fn commit(&mut self, records: Vec<MetadataRecord>) {
+    /// Appends decisions to the metadata log, replays them, and carries them out.
+    fn commit(&mut self, records: &[MetadataRecord]) {
+        self.metadata_log.extend_from_slice(records);
         for record in records {
-            self.image.replay(&record);
-            self.carry_out(&record);
-            self.metadata_log.push(record);
+            self.image.replay(record);
+        }
+        for record in records {
+            self.carry_out(record);
         }
     }
 

@@ -35,8 +35,8 @@ pub use clients::{
 pub use definition::ConfigType;
 pub use describe::{ConfigEntry, ConfigSource, ConfigSynonym, describe_broker, describe_topic};
 pub use servers::{
-    BrokerConfig, TopicConfig, check_topic_overrides, is_list, parse_broker_file,
-    parse_broker_override, parse_topic_override, parse_topic_overrides,
+    BrokerConfig, TopicConfig, check_topic_overrides, parse_broker_file, parse_broker_override,
+    parse_topic_override, parse_topic_overrides,
 };
 pub use values::{ConfigValue, Overrides};
 

@@ -137,13 +137,6 @@ fn scaled(value: &str, factor: i64) -> String {
     }
 }
 
-/// Whether a topic's or a broker's property is a list.
-#[must_use]
-pub fn is_list(name: &str) -> bool {
-    let key = find(TOPIC_TABLES, name).or_else(|| find(BROKER_TABLES, name));
-    key.is_some_and(|key| key.kind == super::ConfigType::List)
-}
-
 /// Checks an override of a topic by itself.
 ///
 /// # Errors

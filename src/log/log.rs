@@ -29,7 +29,7 @@ pub struct Log {
 
 /// What an append did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
+pub struct LogAppendInfo {
     /// The offset of the batch's first record.
     pub base_offset: Offset,
     /// The offset of its last record.
@@ -130,7 +130,7 @@ impl Log {
         now: Timestamp,
         batch: RecordBatch,
         leader_epoch: LeaderEpoch,
-    ) -> Result<Appended, LogError> {
+    ) -> Result<LogAppendInfo, LogError> {
         let size = batch.size_in_bytes();
         if size > self.config.max_message_bytes as usize {
             let limit = self.config.max_message_bytes;
@@ -149,7 +149,7 @@ impl Log {
         self.log_end_offset = batch.next_offset();
         self.leader_epochs.assign(leader_epoch, batch.base_offset());
         let (base_offset, last_offset) = (batch.base_offset(), batch.last_offset());
-        Ok(Appended { base_offset, last_offset, rolled, indexed })
+        Ok(LogAppendInfo { base_offset, last_offset, rolled, indexed })
     }
 
     /// Begins the segment that `batch` belongs into, unless the active one will do.

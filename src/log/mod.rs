@@ -34,7 +34,7 @@ mod time_index;
 pub use config::LogConfig;
 pub use error::LogError;
 pub use leader_epochs::{EpochEntry, LeaderEpochs};
-pub use log::{Appended, Log, LogRead, Roll, RollReason};
+pub use log::{Log, LogAppendInfo, LogRead, Roll, RollReason};
 pub use offset_index::{IndexEntry, OffsetIndex};
 pub use segment::LogSegment;
 pub use time_index::{TimeIndex, TimeIndexEntry};
