@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::metadata::{MetadataImage, MetadataRecord};
+use super::metadata::{MetadataImage, MetadataRecord, PartitionImage};
 use crate::api::{
     CreatableTopic, CreatableTopicResult, CreatePartitionsRequest, CreatePartitionsResponse,
     CreatePartitionsTopic, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
@@ -24,6 +24,9 @@ const MAX_PARTITIONS_PER_BATCH: i64 = 10_000;
 pub fn is_internal(topic: &str) -> bool {
     matches!(topic, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
 }
+
+/// The leader of a partition that has none.
+const NO_LEADER: BrokerId = BrokerId(-1);
 
 /// Why a request about one topic was refused.
 type TopicRefusal = (ErrorCode, String);
@@ -220,6 +223,40 @@ impl ControllerContext<'_> {
         let factor = image.partitions.values().next().map_or(1, |p| p.replicas.len());
         let plan = self.place(current, more as usize, factor)?;
         Ok(partition_records(image.topic_id, current as i32, plan).collect())
+    }
+
+    /// A broker is gone: the partitions that it led have no leader, in a new epoch.
+    pub fn fence(&self, gone: BrokerId) -> Vec<MetadataRecord> {
+        self.lead_anew(|partition| (partition.leader == gone).then_some(NO_LEADER))
+    }
+
+    /// A broker is back: it leads the partitions that have no leader and whose records it has, in a
+    /// new epoch.
+    pub fn unfence(&self, back: BrokerId) -> Vec<MetadataRecord> {
+        self.lead_anew(|partition| {
+            (partition.leader == NO_LEADER && partition.isr.contains(&back)).then_some(back)
+        })
+    }
+
+    fn lead_anew(
+        &self,
+        new_leader: impl Fn(&PartitionImage) -> Option<BrokerId>,
+    ) -> Vec<MetadataRecord> {
+        let mut records = Vec::new();
+        for (_, topic) in self.image.topics() {
+            for (&partition, image) in &topic.partitions {
+                let Some(leader) = new_leader(image) else { continue };
+                records.push(MetadataRecord::Partition {
+                    topic_id: topic.topic_id,
+                    partition,
+                    replicas: image.replicas.clone(),
+                    isr: image.isr.clone(),
+                    leader,
+                    leader_epoch: LeaderEpoch(image.leader_epoch.0 + 1),
+                });
+            }
+        }
+        records
     }
 }
 
