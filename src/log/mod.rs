@@ -18,7 +18,8 @@
 //!
 //! # Simplifications versus Kafka
 //!
-//! Files come into being with the first batch. Indexes are neither preallocated nor mapped. Jitter
+//! A write that fails leaves the log as it was; the next one is tried. Kafka takes the log's directory
+//! offline. Files come into being with the first batch. Indexes are neither preallocated nor mapped. Jitter
 //! of the roll time follows from the segment's name instead of a random draw.
 
 mod append_vec;
