@@ -58,7 +58,7 @@ pub(super) struct ConfigKey {
     pub name: &'static str,
     pub kind: ConfigType,
     pub default: Option<&'static str>,
-    check: Check,
+    pub check: Check,
 }
 
 macro_rules! constructors {
@@ -86,8 +86,8 @@ constructors! {
 }
 
 impl ConfigKey {
-    /// Checks a value, and gives it as it counts: without blanks around it, numbers, flags and lists in
-    /// the one form in which Kafka shows them.
+    /// Checks a value, and gives it as it counts: without blanks around it, numbers, flags and
+    /// lists in the one form in which Kafka shows them.
     pub fn parse(&self, given: &str) -> Result<ConfigValue, ConfigError> {
         // Java's `trim` takes everything up to the blank away, and nothing beyond ASCII.
         let value = self.normal(given.trim_matches(|c| c <= ' '))?;
@@ -138,12 +138,7 @@ impl ConfigKey {
             }
             Members(_) if value.is_empty() => Ok(()),
             Members(allowed) => {
-                let mut rest = members(value);
-                while let Some(member) = rest.next() {
-                    if rest.clone().any(|other| other == member) {
-                        return Err(self.error(value, format_args!("names {member} twice")));
-                    }
-                }
+                self.check_distinct(value)?;
                 self.check_members(value, |member| allowed.contains(&member), allowed)
             }
             AnyCase(allowed) => {
@@ -166,6 +161,16 @@ impl ConfigKey {
                 if fits { Ok(()) } else { Err(self.error(value, what)) }
             }
         }
+    }
+
+    fn check_distinct(&self, value: &str) -> Result<(), ConfigError> {
+        let mut rest = members(value);
+        while let Some(member) = rest.next() {
+            if rest.clone().any(|other| other == member) {
+                return Err(self.error(value, format_args!("names {member} twice")));
+            }
+        }
+        Ok(())
     }
 
     fn check_members(

@@ -5,10 +5,10 @@
 //! error that names the nearest one.
 //!
 //! # Simplifications versus Kafka
-//! `bootstrap.servers`, serializers and deserializers need not be given. `enable.idempotence` is false
-//! by default, and what needs it is refused. Names that Kafka leaves to plugins (`listener.name.…`,
-//! whatever a reporter may look for) are unknown names. `partitioner` is librdkafka's property, not
-//! Java's, with a value more than librdkafka knows: `round_robin`.
+//! `bootstrap.servers`, serializers and deserializers need not be given. `enable.idempotence` is
+//! false by default, and what needs it is refused. Names that Kafka leaves to plugins
+//! (`listener.name.…`, whatever a reporter may look for) are unknown names. `partitioner` is
+//! librdkafka's property, not Java's, with a value more than librdkafka knows: `round_robin`.
 
 mod admin;
 mod broker;
@@ -88,5 +88,7 @@ impl From<ConfigError> for Error {
     }
 }
 
+#[cfg(test)]
+mod effect;
 #[cfg(test)]
 mod tests;
