@@ -16,9 +16,10 @@ fn produce(cluster: &Cluster, topic: &str) {
     assert_eq!(delivery.try_result().unwrap().unwrap().offset.0, 0);
 }
 
-/// A value was checked without the blanks around it and kept with them: `segment.bytes = " 2000000 "`
-/// was accepted and counted as 0, so that the topic refused every batch. A 4.3.1 broker shows and
-/// uses 2000000, whether a topic is created with it, is altered, or gets it from its broker.
+/// A value was checked without the blanks around it and kept with them: `segment.bytes = "
+/// 2000000 "` was accepted and counted as 0, so that the topic refused every batch. A 4.3.1
+/// broker shows and uses 2000000, whether a topic is created with it, is altered, or gets it from
+/// its broker.
 #[test]
 fn a_value_with_blanks_counted_as_zero() {
     let cluster = Cluster::builder().config("log.segment.bytes", " 3000000").build().unwrap();

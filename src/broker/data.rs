@@ -146,8 +146,8 @@ impl Broker {
         (request.max_bytes.max(0) as usize).min(self.config.fetch_max_bytes)
     }
 
-    /// Whether a fetch need not wait: it has the bytes that it asked for, or an error to tell. More than
-    /// one response may hold is not waited for.
+    /// Whether a fetch need not wait: it has the bytes that it asked for, or an error to tell.
+    /// More than one response may hold is not waited for.
     fn is_enough(&self, request: &FetchRequest, response: &FetchResponse) -> bool {
         let bytes: usize = response.partitions.iter().map(|fetched| fetched.records.len()).sum();
         bytes >= (request.min_bytes.max(0) as usize).min(self.max_bytes(request))

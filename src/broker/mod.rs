@@ -243,8 +243,8 @@ impl Broker {
     /// Comes back after a crash: what was on the disk is there, delayed requests are not, and the
     /// image is built again from the metadata log.
     ///
-    /// The controller took the broker for gone and then for there again, as Kafka's does even when no
-    /// other broker could lead meanwhile: each partition's leader epoch rises by two.
+    /// The controller took the broker for gone and then for there again, as Kafka's does even
+    /// when no other broker could lead meanwhile: each partition's leader epoch rises by two.
     pub fn restart(&mut self) {
         self.purgatory = Purgatory::default();
         self.image = MetadataImage::default();

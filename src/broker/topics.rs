@@ -53,8 +53,8 @@ impl Broker {
         }
     }
 
-    /// Creates a topic that a client asked about. This answer still says that there is none, whatever
-    /// became of the creation, as in Kafka; the client asks again, and finds it.
+    /// Creates a topic that a client asked about. This answer still says that there is none,
+    /// whatever became of the creation, as in Kafka; the client asks again, and finds it.
     fn auto_create(&mut self, name: &TopicName) -> ErrorCode {
         let topic = CreatableTopic {
             name: name.clone(),

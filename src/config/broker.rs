@@ -259,7 +259,8 @@ pub(super) const BROKER: &[ConfigKey] = &[
     string(
         "remote.log.metadata.manager.class.name",
         Some(
-            "org.apache.kafka.server.log.remote.metadata.storage.TopicBasedRemoteLogMetadataManager",
+            "org.apache.kafka.server.log.remote.metadata.storage.\
+             TopicBasedRemoteLogMetadataManager",
         ),
         NonEmpty,
     ),

@@ -56,8 +56,8 @@ impl AutoOffsetReset {
     /// Reads the property's value.
     ///
     /// # Errors
-    /// For anything but `earliest`, `latest`, `none` and `by_duration:` with an ISO-8601 duration of
-    /// days and less, which must not be negative.
+    /// For anything but `earliest`, `latest`, `none` and `by_duration:` with an ISO-8601 duration
+    /// of days and less, which must not be negative.
     pub fn parse(value: &str) -> Result<Self, ConfigError> {
         let error = || {
             ConfigError::invalid(format!(
@@ -159,8 +159,9 @@ impl ProducerConfig {
     /// Reads properties by Kafka's names.
     ///
     /// # Errors
-    /// For a name that Kafka does not know, a value out of range, values that contradict each other,
-    /// and what is not there yet: `enable.idempotence=true`, `transactional.id`, compression.
+    /// For a name that Kafka does not know, a value out of range, values that contradict each
+    /// other, and what is not there yet: `enable.idempotence=true`, `transactional.id`,
+    /// compression.
     pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, ConfigError> {
@@ -334,8 +335,8 @@ impl AdminConfig {
     /// Reads properties by Kafka's names.
     ///
     /// # Errors
-    /// For a name that Kafka does not know, a value out of range, and a `default.api.timeout.ms` below
-    /// `request.timeout.ms`.
+    /// For a name that Kafka does not know, a value out of range, and a `default.api.timeout.ms`
+    /// below `request.timeout.ms`.
     pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, ConfigError> {

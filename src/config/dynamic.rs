@@ -1,8 +1,8 @@
 //! Which properties of a broker an admin may change while brokers run.
 //!
-//! The two tables are what a broker of Kafka 4.3.1 answers to DescribeConfigs: each property of which
-//! it does not say that it is read-only, and whether it may be set for all brokers at once. Kafka
-//! keeps the same in `DynamicBrokerConfig.ALL_DYNAMIC_CONFIGS`.
+//! The two tables are what a broker of Kafka 4.3.1 answers to DescribeConfigs: each property of
+//! which it does not say that it is read-only, and whether it may be set for all brokers at once.
+//! Kafka keeps the same in `DynamicBrokerConfig.ALL_DYNAMIC_CONFIGS`.
 
 /// What may be set for all brokers at once.
 const CLUSTER_WIDE: &[&str] = &[

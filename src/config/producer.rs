@@ -1,4 +1,5 @@
-//! What Kafka 4.3 knows to configure of a producer, beside security: name, default, what is allowed.
+//! What Kafka 4.3 knows to configure of a producer, beside security: name, default, what is
+//! allowed.
 use super::definition::*;
 
 pub(super) const PRODUCER: &[ConfigKey] = &[

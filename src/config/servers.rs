@@ -1,9 +1,9 @@
 //! The configuration of brokers and topics: what counts, and what may be changed.
 //!
-//! A topic's value is looked for in this order, as in Kafka: the topic's own override; what an admin
-//! set for all brokers; what the broker's properties file says; the default. In the middle two the
-//! property goes by its broker name, `log.segment.bytes` for `segment.bytes`, some with a choice of
-//! units.
+//! A topic's value is looked for in this order, as in Kafka: the topic's own override; what an
+//! admin set for all brokers; what the broker's properties file says; the default. In the middle
+//! two the property goes by its broker name, `log.segment.bytes` for `segment.bytes`, some with a
+//! choice of units.
 
 use super::broker::BROKER;
 use super::definition::{ConfigKey, find, members, unknown};

@@ -51,7 +51,8 @@ fn errors_name_property_value_and_what_is_allowed() {
         (("metadata.max.idle.ms", "4999"), "metadata.max.idle.ms = '4999': must be at least 5000"),
         (
             ("delivery.timeout.ms", "30004"),
-            "delivery.timeout.ms = 30004: must be at least linger.ms + request.timeout.ms, 5 + 30000",
+            "delivery.timeout.ms = 30004: must be at least linger.ms + request.timeout.ms, \
+             5 + 30000",
         ),
         (
             ("enable.idempotence", "true"),
@@ -151,7 +152,8 @@ fn a_password_showed_in_the_synonyms() {
     assert_eq!(shown(&entries, "ssl.key.password"), expected);
 }
 
-/// Kafka's `ConfigDef.parseType`: blanks around a value do not count, and what is kept is the value.
+/// Kafka's `ConfigDef.parseType`: blanks around a value do not count, and what is kept is the
+/// value.
 #[test]
 fn a_value_counts_as_its_type_writes_it() {
     let table = [

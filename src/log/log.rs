@@ -156,8 +156,8 @@ impl Log {
         Ok(LogAppendInfo { base_offset, last_offset, rolled, indexed })
     }
 
-    /// Begins a segment with a batch. It belongs to the log once the batch lies in it and the segment
-    /// before is closed.
+    /// Begins a segment with a batch. It belongs to the log once the batch lies in it and the
+    /// segment before is closed.
     fn append_to_new_segment(
         &mut self,
         disk: &mut dyn Disk,
@@ -281,8 +281,8 @@ impl Log {
         Ok(())
     }
 
-    /// Drops everything and begins anew at `offset`, as a follower does whose leader has nothing left
-    /// of what it lacks.
+    /// Drops everything and begins anew at `offset`, as a follower does whose leader has nothing
+    /// left of what it lacks.
     ///
     /// # Errors
     /// [`LogError::Disk`].
@@ -300,8 +300,8 @@ impl Log {
         Ok(())
     }
 
-    /// Moves the log's start up to `offset`. Segments that lie before it as a whole are removed, the
-    /// active one excepted.
+    /// Moves the log's start up to `offset`. Segments that lie before it as a whole are removed,
+    /// the active one excepted.
     ///
     /// # Errors
     /// [`LogError::OffsetOutOfRange`] above the log's end.

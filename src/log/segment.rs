@@ -1,9 +1,9 @@
 //! One segment: a file of batches with its two indexes.
 //!
-//! The three files bear the segment's base offset in twenty digits: `….log` holds the batches end to
-//! end, `….index` and `….timeindex` the sparse indexes. An index entry is written *before* a batch
-//! is counted, when more than `index.interval.bytes` lie between it and the last entry; so the
-//! first batch of a segment is never indexed.
+//! The three files bear the segment's base offset in twenty digits: `….log` holds the batches end
+//! to end, `….index` and `….timeindex` the sparse indexes. An index entry is written *before* a
+//! batch is counted, when more than `index.interval.bytes` lie between it and the last entry; so
+//! the first batch of a segment is never indexed.
 //!
 //! Invariants: batches lie in ascending order of offsets; every index entry points to the start of
 //! a batch. What a segment knows of its files is what has been written as a whole: a write that
@@ -143,8 +143,8 @@ impl LogSegment {
         }
     }
 
-    /// Appends a batch, and an index entry before it if one is due. First all of it goes to the disk,
-    /// then it counts.
+    /// Appends a batch, and an index entry before it if one is due. First all of it goes to the
+    /// disk, then it counts.
     pub(super) fn append(
         &mut self,
         disk: &mut dyn Disk,
