@@ -21,6 +21,7 @@ fn clients_follow_a_leader_into_its_new_epoch() {
         let records = consumer.poll(Duration::from_secs(10)).unwrap();
         let values: Vec<_> = records.iter().map(|record| record.value().unwrap()).collect();
         assert_eq!(values, [value.as_bytes()]);
+        assert_eq!(consumer.end_offsets([("orders", 0)]).unwrap().len(), 1);
         let told = admin.describe_topic("orders").unwrap().partitions[0].leader_epoch;
         assert_eq!(told.0, epoch);
         cluster.crash(BrokerId(1)).unwrap();

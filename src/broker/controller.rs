@@ -2,6 +2,11 @@
 //!
 //! Each function takes the image and a request, and returns the records to append with the
 //! answer. It changes nothing itself: only replaying the records does.
+//!
+//! # Simplifications versus Kafka
+//!
+//! Replicas are placed by turns from the first broker on; Kafka's placer begins at a random one.
+//! There are no policies for topics and configs, and no quotas on changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
