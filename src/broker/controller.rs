@@ -66,7 +66,7 @@ impl ControllerContext<'_> {
         let mut topics = Vec::new();
         for topic in &request.topics {
             let name = &topic.name;
-            // A name that stands twice is refused once, and none of the topics is created.
+            // A name that stands more than once is refused, once.
             let plan = match times.insert(name, 0) {
                 Some(0) => continue,
                 Some(1) => self.plan_topic(topic, &created),

@@ -231,7 +231,8 @@ impl Admin {
     /// Sets configs of all brokers, likewise.
     ///
     /// # Errors
-    /// `INVALID_CONFIG`, `INVALID_REQUEST` for a config that a running broker cannot change.
+    /// `INVALID_CONFIG` for a name that is not known, `INVALID_REQUEST` for a config that a running
+    /// broker cannot change, or not to this value.
     pub fn alter_broker_configs(&self, changes: &[(&str, Option<&str>)]) -> Result<(), Error> {
         self.alter_configs(ConfigResourceType::Broker, "", changes)
     }

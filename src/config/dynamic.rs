@@ -1,8 +1,8 @@
 //! Which properties of a broker an admin may change while brokers run.
 //!
-//! The two tables are what a broker of Kafka 4.3.1 answers to DescribeConfigs: each property of
-//! which it does not say that it is read-only, and whether it may be set for all brokers at once.
-//! Kafka keeps the same in `DynamicBrokerConfig.ALL_DYNAMIC_CONFIGS`.
+//! The two tables are those of Kafka 4.3.1 (`DynamicBrokerConfig.dynamicConfigUpdateModes`), but
+//! for three rates of quotas that no properties file knows. Together they are what its broker does
+//! not call read-only when it answers DescribeConfigs.
 
 /// What may be set for all brokers at once.
 const CLUSTER_WIDE: &[&str] = &[
