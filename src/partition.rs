@@ -13,13 +13,13 @@
 
 use crate::config::{TimestampType, TopicConfig};
 use crate::error::ErrorCode;
-use crate::log::{Appended, Log, LogConfig, LogError, LogRead};
+use crate::log::{Log, LogAppendInfo, LogConfig, LogError, LogRead};
 use crate::record::RecordBatch;
 use crate::storage::Disk;
 use crate::types::{BrokerId, LeaderEpoch, Offset, Time, Timestamp, TopicId, TopicPartition};
 
-/// Why a partition refused a request: Kafka's code, and more for the reader.
-pub type Refusal = (ErrorCode, Option<String>);
+/// Why a partition refused a batch: Kafka's code, and more for the reader.
+pub type AppendRefusal = (ErrorCode, Option<String>);
 
 /// One replica of a partition, on one broker.
 #[derive(Clone, Debug)]
@@ -169,7 +169,7 @@ impl Partition {
         disk: &mut dyn Disk,
         now: Time,
         batch: RecordBatch,
-    ) -> Result<Appended, Refusal> {
+    ) -> Result<LogAppendInfo, AppendRefusal> {
         batch.validate_from_producer().map_err(|error| (error.code(), Some(error.to_string())))?;
         if self.config.compact && batch.records().flatten().any(|record| record.key.is_none()) {
             let why = "a compacted topic takes no record without a key".to_owned();
@@ -187,7 +187,7 @@ impl Partition {
             .map_err(|error| (error.code(), Some(error.to_string())))
     }
 
-    fn check_timestamps(&self, now: Timestamp, batch: &RecordBatch) -> Result<(), Refusal> {
+    fn check_timestamps(&self, now: Timestamp, batch: &RecordBatch) -> Result<(), AppendRefusal> {
         let ahead = self.config.message_timestamp_after_max_ms;
         let behind = self.config.message_timestamp_before_max_ms;
         let newest = batch.max_timestamp().0;

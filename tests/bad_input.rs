@@ -5,12 +5,11 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use common::{NONE, SECOND, reader, send, with_topic};
-use kafkarium::config::TopicConfig;
+use kafkarium::config::{Overrides, TopicConfig, parse_topic_overrides};
 use kafkarium::record::{BatchBuilder, BatchOptions, RecordBatch, crc32c};
 use kafkarium::storage::MemoryDisk;
 use kafkarium::types::{LeaderEpoch, TopicId};
@@ -123,9 +122,8 @@ fn a_partitioner_that_chooses_what_is_not_there() {
 
 /// A partition that leads, and its disk.
 fn partition(configs: &[(&str, &str)]) -> (Partition, MemoryDisk) {
-    let none = BTreeMap::new();
-    let overrides =
-        configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let none = Overrides::new();
+    let overrides = parse_topic_overrides(configs.iter().copied()).unwrap();
     let config = TopicConfig::effective(&overrides, &none, &none);
     let name = TopicPartition::new("orders", 0);
     let mut partition = Partition::new(name, TopicId(1), BrokerId(1), config);

@@ -27,8 +27,6 @@ pub struct DescribeConfigsResource {
     pub resource_type: ConfigResourceType,
     /// Its name.
     pub resource_name: String,
-    /// Which properties; `None` for all.
-    pub configuration_keys: Option<Vec<String>>,
 }
 
 /// The configurations.
@@ -58,8 +56,6 @@ pub struct DescribeConfigsResult {
 pub struct IncrementalAlterConfigsRequest {
     /// The topics and brokers.
     pub resources: Vec<AlterConfigsResource>,
-    /// Check everything, change nothing.
-    pub validate_only: bool,
 }
 
 /// One topic or broker to change.
@@ -81,10 +77,6 @@ pub enum AlterConfigOp {
     Set = 0,
     /// Back to what it is by default.
     Delete = 1,
-    /// Add to a list.
-    Append = 2,
-    /// Take from a list.
-    Subtract = 3,
 }
 
 /// One change.

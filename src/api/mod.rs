@@ -30,7 +30,7 @@ pub use produce::{ProducePartition, ProduceRequest, ProduceResponse, ProducedPar
 pub use topics::{
     CreatableTopic, CreatableTopicResult, CreatePartitionsRequest, CreatePartitionsResponse,
     CreatePartitionsTopic, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
-    DeleteTopicsResponse, TopicRef, TopicResult,
+    DeleteTopicsResponse, TopicResult,
 };
 
 macro_rules! apis {

@@ -1,15 +1,13 @@
 //! CreateTopics (19), DeleteTopics (20) and CreatePartitions (37).
 
 use crate::error::ErrorCode;
-use crate::types::{BrokerId, TopicId, TopicName};
+use crate::types::{TopicId, TopicName};
 
 /// Topics to create.
 #[derive(Clone, Debug)]
 pub struct CreateTopicsRequest {
     /// The topics. A name that stands twice is refused.
     pub topics: Vec<CreatableTopic>,
-    /// Check everything, create nothing.
-    pub validate_only: bool,
 }
 
 /// One topic to create.
@@ -17,13 +15,10 @@ pub struct CreateTopicsRequest {
 pub struct CreatableTopic {
     /// Its name.
     pub name: TopicName,
-    /// How many partitions; −1 for the broker's `num.partitions`, also with `assignments`.
+    /// How many partitions; −1 for the broker's `num.partitions`.
     pub num_partitions: i32,
-    /// How many replicas each; −1 for the broker's `default.replication.factor`, also with
-    /// `assignments`.
+    /// How many replicas each; −1 for the broker's `default.replication.factor`.
     pub replication_factor: i16,
-    /// The brokers of each partition, if the caller wants to choose them.
-    pub assignments: Vec<Vec<BrokerId>>,
     /// Topic configs by Kafka's names.
     pub configs: Vec<(String, Option<String>)>,
 }
@@ -52,20 +47,11 @@ pub struct CreatableTopicResult {
     pub replication_factor: i16,
 }
 
-/// Names a topic to delete.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TopicRef {
-    /// By its name.
-    Name(TopicName),
-    /// By its id.
-    Id(TopicId),
-}
-
 /// Topics to delete.
 #[derive(Clone, Debug)]
 pub struct DeleteTopicsRequest {
-    /// The topics.
-    pub topics: Vec<TopicRef>,
+    /// Their names.
+    pub topics: Vec<TopicName>,
 }
 
 /// What became of each topic.
@@ -80,8 +66,6 @@ pub struct DeleteTopicsResponse {
 pub struct CreatePartitionsRequest {
     /// The topics.
     pub topics: Vec<CreatePartitionsTopic>,
-    /// Check everything, change nothing.
-    pub validate_only: bool,
 }
 
 /// One topic to extend.
@@ -91,8 +75,6 @@ pub struct CreatePartitionsTopic {
     pub name: TopicName,
     /// How many partitions it is to have in all.
     pub count: i32,
-    /// The brokers of each **new** partition, if the caller wants to choose them.
-    pub assignments: Vec<Vec<BrokerId>>,
 }
 
 /// What became of each topic.

@@ -8,13 +8,14 @@ use crate::api::{
     DescribeConfigsResult, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
 use crate::config::{
-    ConfigEntry, describe_broker, describe_topic, is_list, validate_broker_override,
-    validate_topic_override, validate_topic_overrides,
+    ConfigEntry, ConfigValue, check_topic_overrides, describe_broker, describe_topic,
+    parse_broker_override, parse_topic_override,
 };
 use crate::error::ErrorCode;
 use crate::types::TopicName;
 
-type Refusal = (ErrorCode, String);
+/// Why a request about the configs of one topic or broker was refused.
+type ConfigRefusal = (ErrorCode, String);
 
 impl Broker {
     pub(super) fn describe_configs(
@@ -37,23 +38,22 @@ impl Broker {
         DescribeConfigsResponse { results: results.collect() }
     }
 
-    fn entries(&self, resource: &DescribeConfigsResource) -> Result<Vec<ConfigEntry>, Refusal> {
+    fn entries(
+        &self,
+        resource: &DescribeConfigsResource,
+    ) -> Result<Vec<ConfigEntry>, ConfigRefusal> {
         self.check_resource(resource.resource_type, &resource.resource_name)?;
         let dynamic = self.image.broker_configs();
-        let mut entries = match resource.resource_type {
+        Ok(match resource.resource_type {
             ConfigResourceType::Topic => {
                 let overrides = self.image.topic_configs(&resource.resource_name);
                 describe_topic(overrides, dynamic, &self.static_configs)
             }
             ConfigResourceType::Broker => describe_broker(dynamic, &self.static_configs),
-        };
-        if let Some(keys) = &resource.configuration_keys {
-            entries.retain(|entry| keys.contains(&entry.name));
-        }
-        Ok(entries)
+        })
     }
 
-    fn check_resource(&self, kind: ConfigResourceType, name: &str) -> Result<(), Refusal> {
+    fn check_resource(&self, kind: ConfigResourceType, name: &str) -> Result<(), ConfigRefusal> {
         match kind {
             ConfigResourceType::Topic if self.image.topic(name).is_none() => {
                 let why = format!("topic '{name}' does not exist");
@@ -75,16 +75,10 @@ impl Broker {
         for resource in &request.resources {
             let (error_code, error_message) = match self.plan_changes(resource) {
                 Ok(records) => {
-                    if !request.validate_only {
-                        self.commit(records);
-                        let topic = match resource.resource_type {
-                            ConfigResourceType::Topic => {
-                                Some(TopicName::from(resource.resource_name.as_str()))
-                            }
-                            ConfigResourceType::Broker => None,
-                        };
-                        self.event(BrokerEvent::ConfigsChanged { topic });
-                    }
+                    self.commit(&records);
+                    let name = || TopicName::from(resource.resource_name.as_str());
+                    let topic = (resource.resource_type == ConfigResourceType::Topic).then(name);
+                    self.event(BrokerEvent::ConfigsChanged { topic });
                     (ErrorCode::None, None)
                 }
                 Err((code, why)) => (code, Some(why)),
@@ -102,7 +96,7 @@ impl Broker {
     fn plan_changes(
         &self,
         resource: &AlterConfigsResource,
-    ) -> Result<Vec<MetadataRecord>, Refusal> {
+    ) -> Result<Vec<MetadataRecord>, ConfigRefusal> {
         self.check_resource(resource.resource_type, &resource.resource_name)?;
         let mut records = Vec::new();
         for (i, change) in resource.configs.iter().enumerate() {
@@ -111,7 +105,7 @@ impl Broker {
                 return Err((ErrorCode::InvalidRequest, why));
             }
             let name = change.name.clone();
-            let value = self.changed_value(resource, change)?;
+            let value = changed_value(resource.resource_type, change)?;
             records.push(match resource.resource_type {
                 ConfigResourceType::Topic => MetadataRecord::TopicConfig {
                     topic: TopicName::from(resource.resource_name.as_str()),
@@ -125,72 +119,31 @@ impl Broker {
             let mut together = self.image.topic_configs(&resource.resource_name).clone();
             for record in &records {
                 if let MetadataRecord::TopicConfig { name, value, .. } = record {
-                    match value {
-                        Some(value) => together.insert(name.clone(), value.clone()),
-                        None => together.remove(name),
-                    };
+                    together.set(name.clone(), value.clone());
                 }
             }
-            validate_topic_overrides(&together)
-                .map_err(|error| (error.code(), error.to_string()))?;
+            check_topic_overrides(&together).map_err(|error| (error.code(), error.to_string()))?;
         }
         Ok(records)
     }
-
-    /// The value after one change, validated; `None` for back to the default.
-    fn changed_value(
-        &self,
-        resource: &AlterConfigsResource,
-        change: &AlterableConfig,
-    ) -> Result<Option<String>, Refusal> {
-        let is_topic = resource.resource_type == ConfigResourceType::Topic;
-        let name = change.name.as_str();
-        let given = change.value.as_deref();
-        let value = match (change.config_operation, given) {
-            (AlterConfigOp::Delete, _) => return Ok(None),
-            (_, None) => {
-                return Err((ErrorCode::InvalidRequest, format!("config '{name}' has no value")));
-            }
-            (AlterConfigOp::Set, Some(value)) => value.to_owned(),
-            (op, Some(items)) => {
-                if !is_list(name) {
-                    let why = format!("config '{name}' is no list: nothing can be added or taken");
-                    return Err((ErrorCode::InvalidConfig, why));
-                }
-                let current = self.current_value(resource, name);
-                edit_list(&current, items, op == AlterConfigOp::Append)
-            }
-        };
-        let valid = if is_topic {
-            validate_topic_override(name, &value)
-        } else {
-            validate_broker_override(name, &value)
-        };
-        valid.map_err(|error| (error.code(), error.to_string()))?;
-        Ok(Some(value))
-    }
-
-    fn current_value(&self, resource: &AlterConfigsResource, name: &str) -> String {
-        let asked = DescribeConfigsResource {
-            resource_type: resource.resource_type,
-            resource_name: resource.resource_name.clone(),
-            configuration_keys: Some(vec![name.to_owned()]),
-        };
-        let entry = self.entries(&asked).ok().and_then(|mut entries| entries.pop());
-        entry.and_then(|entry| entry.value).unwrap_or_default()
-    }
 }
 
-fn edit_list(current: &str, items: &str, append: bool) -> String {
-    let split = |list: &str| -> Vec<String> {
-        list.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
+/// The value after one change, validated; `None` for back to the default.
+fn changed_value(
+    kind: ConfigResourceType,
+    change: &AlterableConfig,
+) -> Result<Option<ConfigValue>, ConfigRefusal> {
+    let name = change.name.as_str();
+    let value = match (change.config_operation, change.value.as_deref()) {
+        (AlterConfigOp::Delete, _) => return Ok(None),
+        (AlterConfigOp::Set, Some(value)) => value,
+        (AlterConfigOp::Set, None) => {
+            return Err((ErrorCode::InvalidRequest, format!("config '{name}' has no value")));
+        }
     };
-    let items = split(items);
-    let mut list = split(current);
-    list.retain(|item| append || !items.contains(item));
-    if append {
-        let new: Vec<_> = items.into_iter().filter(|item| !list.contains(item)).collect();
-        list.extend(new);
-    }
-    list.join(",")
+    let parsed = match kind {
+        ConfigResourceType::Topic => parse_topic_override(name, value),
+        ConfigResourceType::Broker => parse_broker_override(name, value),
+    };
+    parsed.map(Some).map_err(|error| (error.code(), error.to_string()))
 }

@@ -2,16 +2,21 @@
 //!
 //! Each function takes the image and a request, and returns the records to append with the
 //! answer. It changes nothing itself: only replaying the records does.
+//!
+//! # Simplifications versus Kafka
+//!
+//! Replicas are placed by turns from the first broker on; Kafka's placer begins at a random one.
+//! There are no policies for topics and configs, and no quotas on changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::metadata::{MetadataImage, MetadataRecord};
+use super::metadata::{MetadataImage, MetadataRecord, PartitionImage};
 use crate::api::{
     CreatableTopic, CreatableTopicResult, CreatePartitionsRequest, CreatePartitionsResponse,
     CreatePartitionsTopic, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
-    DeleteTopicsResponse, TopicRef, TopicResult,
+    DeleteTopicsResponse, TopicResult,
 };
-use crate::config::{BrokerConfig, validate_topic_override, validate_topic_overrides};
+use crate::config::{BrokerConfig, Overrides, parse_topic_overrides};
 use crate::error::ErrorCode;
 use crate::random::Random;
 use crate::topic;
@@ -25,8 +30,17 @@ pub fn is_internal(topic: &str) -> bool {
     matches!(topic, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
 }
 
+/// The leader of a partition that has none.
+const NO_LEADER: BrokerId = BrokerId(-1);
+
 /// Why a request about one topic was refused.
-type Refusal = (ErrorCode, String);
+type TopicRefusal = (ErrorCode, String);
+
+/// A topic that may be created: its configs, and the replicas of each partition.
+struct TopicPlan {
+    configs: Overrides,
+    replicas: Vec<Vec<BrokerId>>,
+}
 
 /// What the controller needs to know beside the image.
 pub struct ControllerContext<'a> {
@@ -42,57 +56,39 @@ impl ControllerContext<'_> {
         request: &CreateTopicsRequest,
         ids: &mut Random,
     ) -> (Vec<MetadataRecord>, CreateTopicsResponse) {
-        let mut records = Vec::new();
-        let mut seen = BTreeMap::new();
+        let mut times: BTreeMap<&TopicName, u32> = BTreeMap::new();
         for topic in &request.topics {
-            *seen.entry(topic.name.clone()).or_insert(0) += 1;
+            *times.entry(&topic.name).or_default() += 1;
         }
+        let mut records = Vec::new();
         let mut created: Vec<TopicName> = Vec::new();
-        let mut planned = 0;
+        let mut partitions = 0;
         let mut topics = Vec::new();
         for topic in &request.topics {
-            let name = topic.name.clone();
-            if seen.get(&name).is_some_and(|&count| count > 1) {
-                if seen.insert(name.clone(), i32::MAX) != Some(i32::MAX) {
+            let name = &topic.name;
+            // A name that stands more than once is refused, once.
+            let plan = match times.insert(name, 0) {
+                Some(0) => continue,
+                Some(1) => self.plan_topic(topic, &created),
+                _ => {
                     let why = format!("topic '{name}' stands in the request more than once");
-                    topics.push(refused(name, (ErrorCode::InvalidRequest, why)));
+                    Err((ErrorCode::InvalidRequest, why))
                 }
-                continue;
-            }
-            let plan = self.plan_topic(topic, &created).and_then(|plan| {
-                planned += plan.len() as i64;
-                check_batch_size(planned).map(|()| plan)
+            };
+            let plan = plan.and_then(|plan| {
+                partitions += plan.replicas.len() as i64;
+                check_batch_size(partitions).map(|()| plan)
             });
-            match plan {
-                Err(refusal) => topics.push(refused(name, refusal)),
+            topics.push(match plan {
+                Err(refusal) => refused(name.clone(), refusal),
                 Ok(plan) => {
                     let topic_id = new_topic_id(self.image, ids);
+                    let answer = plan.answer(name, topic_id);
+                    records.extend(plan.records(name, topic_id));
                     created.push(name.clone());
-                    topics.push(CreatableTopicResult {
-                        name: name.clone(),
-                        topic_id,
-                        error_code: ErrorCode::None,
-                        error_message: None,
-                        num_partitions: plan.len() as i32,
-                        replication_factor: plan.first().map_or(-1, |first| first.len() as i16),
-                    });
-                    records.push(MetadataRecord::Topic { name: name.clone(), topic_id });
-                    for (config, value) in &topic.configs {
-                        records.push(MetadataRecord::TopicConfig {
-                            topic: name.clone(),
-                            name: config.clone(),
-                            value: value.clone(),
-                        });
-                    }
-                    records.extend(partition_records(topic_id, 0, plan));
+                    answer
                 }
-            }
-        }
-        if request.validate_only {
-            records.clear();
-            for topic in &mut topics {
-                topic.topic_id = TopicId::ZERO;
-            }
+            });
         }
         (records, CreateTopicsResponse { topics })
     }
@@ -102,37 +98,9 @@ impl ControllerContext<'_> {
         &self,
         topic: &CreatableTopic,
         created: &[TopicName],
-    ) -> Result<Vec<Vec<BrokerId>>, Refusal> {
-        let name = &topic.name;
-        topic::validate_name(name)
-            .map_err(|error| (ErrorCode::InvalidTopicException, error.to_string()))?;
-        if self.image.topic(name).is_some() || created.contains(name) {
-            return Err((ErrorCode::TopicAlreadyExists, format!("topic '{name}' already exists")));
-        }
-        let existing = self.image.topics().map(|(other, _)| other);
-        if let Some(other) = existing.chain(created).find(|other| topic::collide(other, name)) {
-            let why = format!("topic '{name}' collides with '{other}': '.' and '_' count as one");
-            return Err((ErrorCode::InvalidTopicException, why));
-        }
-        for (config, value) in &topic.configs {
-            let Some(value) = value else {
-                let why = format!("topic config '{config}' has no value");
-                return Err((ErrorCode::InvalidConfig, why));
-            };
-            validate_topic_override(config, value)
-                .map_err(|error| (ErrorCode::InvalidConfig, error.to_string()))?;
-        }
-        let given = topic.configs.iter().filter_map(|(k, v)| Some((k.clone(), v.clone()?)));
-        validate_topic_overrides(&given.collect())
-            .map_err(|error| (ErrorCode::InvalidConfig, error.to_string()))?;
-        if !topic.assignments.is_empty() {
-            if topic.num_partitions != -1 || topic.replication_factor != -1 {
-                let why = "with assignments, the number of partitions and replicas must be -1";
-                return Err((ErrorCode::InvalidRequest, why.to_owned()));
-            }
-            self.check_assignments(&topic.assignments, None)?;
-            return Ok(topic.assignments.clone());
-        }
+    ) -> Result<TopicPlan, TopicRefusal> {
+        self.check_name(&topic.name, created)?;
+        let configs = check_configs(&topic.configs)?;
         let factor = match topic.replication_factor {
             -1 => i64::from(self.config.default_replication_factor),
             factor => i64::from(factor),
@@ -150,7 +118,25 @@ impl ControllerContext<'_> {
             return Err((ErrorCode::InvalidPartitions, why));
         }
         check_batch_size(count)?;
-        self.place(0, count as usize, factor as usize)
+        let replicas = self.place(0, count as usize, factor as usize)?;
+        Ok(TopicPlan { configs, replicas })
+    }
+
+    fn check_name(&self, name: &TopicName, created: &[TopicName]) -> Result<(), TopicRefusal> {
+        topic::validate_name(name)
+            .map_err(|error| (ErrorCode::InvalidTopicException, error.to_string()))?;
+        if self.image.topic(name).is_some() || created.contains(name) {
+            return Err((ErrorCode::TopicAlreadyExists, format!("topic '{name}' already exists")));
+        }
+        let existing = self.image.topics().map(|(other, _)| other);
+        match existing.chain(created).find(|other| topic::collide(other, name)) {
+            None => Ok(()),
+            Some(other) => {
+                let why =
+                    format!("topic '{name}' collides with '{other}': '.' and '_' count as one");
+                Err((ErrorCode::InvalidTopicException, why))
+            }
+        }
     }
 
     /// Chooses replicas for new partitions, one broker after the other.
@@ -159,7 +145,7 @@ impl ControllerContext<'_> {
         first: usize,
         count: usize,
         factor: usize,
-    ) -> Result<Vec<Vec<BrokerId>>, Refusal> {
+    ) -> Result<Vec<Vec<BrokerId>>, TopicRefusal> {
         let brokers = self.brokers;
         if factor > brokers.len() {
             let why = format!("replication factor {factor} is above the {} brokers", brokers.len());
@@ -169,31 +155,6 @@ impl ControllerContext<'_> {
         Ok((first..first + count).map(replicas).collect())
     }
 
-    fn check_assignments(
-        &self,
-        assignments: &[Vec<BrokerId>],
-        factor: Option<usize>,
-    ) -> Result<(), Refusal> {
-        let factor = factor.or(assignments.first().map(Vec::len)).unwrap_or(0);
-        for replicas in assignments {
-            let distinct: BTreeSet<_> = replicas.iter().collect();
-            let unknown = replicas.iter().find(|broker| !self.brokers.contains(broker));
-            let why = if replicas.is_empty() {
-                "a partition is assigned to no broker".to_owned()
-            } else if distinct.len() < replicas.len() {
-                "a partition is assigned to one broker twice".to_owned()
-            } else if let Some(broker) = unknown {
-                format!("a partition is assigned to broker {broker}, which does not exist")
-            } else if replicas.len() != factor {
-                "the partitions are assigned to different numbers of brokers".to_owned()
-            } else {
-                continue;
-            };
-            return Err((ErrorCode::InvalidReplicaAssignment, why));
-        }
-        Ok(())
-    }
-
     pub fn delete_topics(
         &self,
         request: &DeleteTopicsRequest,
@@ -201,26 +162,20 @@ impl ControllerContext<'_> {
         let mut records = Vec::new();
         let mut doomed = BTreeSet::new();
         let mut topics = Vec::new();
-        for topic in &request.topics {
-            let (name, id) = match topic {
-                TopicRef::Name(name) => (Some(name), self.image.topic(name).map(|t| t.topic_id)),
-                TopicRef::Id(id) => (self.image.topic_name(*id), Some(*id)),
-            };
-            let error_code = match (name, id) {
-                (Some(_), Some(id)) if doomed.contains(&id) => ErrorCode::InvalidRequest,
-                (Some(_), Some(_)) if !self.config.delete_topic_enable => {
-                    ErrorCode::TopicDeletionDisabled
-                }
-                (Some(_), Some(id)) => {
-                    doomed.insert(id);
-                    records.push(MetadataRecord::RemoveTopic { topic_id: id });
+        for name in &request.topics {
+            let id = self.image.topic(name).map(|topic| topic.topic_id);
+            let error_code = match id {
+                None => ErrorCode::UnknownTopicOrPartition,
+                Some(id) if doomed.contains(&id) => ErrorCode::InvalidRequest,
+                Some(_) if !self.config.delete_topic_enable => ErrorCode::TopicDeletionDisabled,
+                Some(topic_id) => {
+                    doomed.insert(topic_id);
+                    records.push(MetadataRecord::RemoveTopic { topic_id });
                     ErrorCode::None
                 }
-                (_, None) => ErrorCode::UnknownTopicOrPartition,
-                (None, Some(_)) => ErrorCode::UnknownTopicId,
             };
             topics.push(TopicResult {
-                name: name.cloned(),
+                name: Some(name.clone()),
                 topic_id: id.unwrap_or(TopicId::ZERO),
                 error_code,
                 error_message: None,
@@ -247,16 +202,13 @@ impl ControllerContext<'_> {
             let name = Some(topic.name.clone());
             topics.push(TopicResult { name, topic_id, error_code, error_message });
         }
-        if request.validate_only {
-            records.clear();
-        }
         (records, CreatePartitionsResponse { topics })
     }
 
     fn plan_more_partitions(
         &self,
         topic: &CreatePartitionsTopic,
-    ) -> Result<Vec<MetadataRecord>, Refusal> {
+    ) -> Result<Vec<MetadataRecord>, TopicRefusal> {
         let name = &topic.name;
         let Some(image) = self.image.topic(name) else {
             let why = format!("topic '{name}' does not exist");
@@ -274,24 +226,82 @@ impl ControllerContext<'_> {
         let more = wanted - current as i64;
         check_batch_size(more)?;
         let factor = image.partitions.values().next().map_or(1, |p| p.replicas.len());
-        let plan = if topic.assignments.is_empty() {
-            self.place(current, more as usize, factor)?
-        } else {
-            if topic.assignments.len() as i64 != more {
-                let why = format!(
-                    "{more} new partitions, but assignments for {}",
-                    topic.assignments.len()
-                );
-                return Err((ErrorCode::InvalidReplicaAssignment, why));
-            }
-            self.check_assignments(&topic.assignments, Some(factor))?;
-            topic.assignments.clone()
-        };
+        let plan = self.place(current, more as usize, factor)?;
         Ok(partition_records(image.topic_id, current as i32, plan).collect())
+    }
+
+    /// A broker is gone: the partitions that it led have no leader, in a new epoch.
+    pub fn fence(&self, gone: BrokerId) -> Vec<MetadataRecord> {
+        self.lead_anew(|partition| (partition.leader == gone).then_some(NO_LEADER))
+    }
+
+    /// A broker is back: it leads the partitions that have no leader and whose records it has, in a
+    /// new epoch.
+    pub fn unfence(&self, back: BrokerId) -> Vec<MetadataRecord> {
+        self.lead_anew(|partition| {
+            (partition.leader == NO_LEADER && partition.isr.contains(&back)).then_some(back)
+        })
+    }
+
+    fn lead_anew(
+        &self,
+        new_leader: impl Fn(&PartitionImage) -> Option<BrokerId>,
+    ) -> Vec<MetadataRecord> {
+        let mut records = Vec::new();
+        for (_, topic) in self.image.topics() {
+            for (&partition, image) in &topic.partitions {
+                let Some(leader) = new_leader(image) else { continue };
+                records.push(MetadataRecord::Partition {
+                    topic_id: topic.topic_id,
+                    partition,
+                    replicas: image.replicas.clone(),
+                    isr: image.isr.clone(),
+                    leader,
+                    leader_epoch: LeaderEpoch(image.leader_epoch.0 + 1),
+                });
+            }
+        }
+        records
     }
 }
 
-fn check_batch_size(partitions: i64) -> Result<(), Refusal> {
+impl TopicPlan {
+    fn answer(&self, name: &TopicName, topic_id: TopicId) -> CreatableTopicResult {
+        CreatableTopicResult {
+            name: name.clone(),
+            topic_id,
+            error_code: ErrorCode::None,
+            error_message: None,
+            num_partitions: self.replicas.len() as i32,
+            replication_factor: self.replicas.first().map_or(-1, |first| first.len() as i16),
+        }
+    }
+
+    fn records(self, name: &TopicName, topic_id: TopicId) -> Vec<MetadataRecord> {
+        let mut records = vec![MetadataRecord::Topic { name: name.clone(), topic_id }];
+        records.extend(self.configs.iter().map(|(config, value)| MetadataRecord::TopicConfig {
+            topic: name.clone(),
+            name: config.clone(),
+            value: Some(value.clone()),
+        }));
+        records.extend(partition_records(topic_id, 0, self.replicas));
+        records
+    }
+}
+
+fn check_configs(given: &[(String, Option<String>)]) -> Result<Overrides, TopicRefusal> {
+    let mut pairs = Vec::new();
+    for (name, value) in given {
+        let Some(value) = value else {
+            let why = format!("topic config '{name}' has no value");
+            return Err((ErrorCode::InvalidConfig, why));
+        };
+        pairs.push((name, value));
+    }
+    parse_topic_overrides(pairs).map_err(|error| (error.code(), error.to_string()))
+}
+
+fn check_batch_size(partitions: i64) -> Result<(), TopicRefusal> {
     if partitions <= MAX_PARTITIONS_PER_BATCH {
         return Ok(());
     }
@@ -299,7 +309,7 @@ fn check_batch_size(partitions: i64) -> Result<(), Refusal> {
     Err((ErrorCode::PolicyViolation, why))
 }
 
-fn refused(name: TopicName, (error_code, message): Refusal) -> CreatableTopicResult {
+fn refused(name: TopicName, (error_code, message): TopicRefusal) -> CreatableTopicResult {
     CreatableTopicResult {
         name,
         topic_id: TopicId::ZERO,

@@ -1,6 +1,6 @@
 //! Produce, Fetch and ListOffsets: requests that partitions answer.
 
-use super::purgatory::ParkedFetch;
+use super::purgatory::DelayedFetch;
 use super::{Broker, BrokerEffect, BrokerEvent, ConnectionId};
 use crate::api::{
     EARLIEST_TIMESTAMP, FetchPartition, FetchRequest, FetchResponse, FetchedPartition,
@@ -8,8 +8,8 @@ use crate::api::{
     MAX_TIMESTAMP, ProducePartition, ProduceRequest, ProduceResponse, ProducedPartition, Response,
 };
 use crate::error::ErrorCode;
-use crate::log::Appended;
-use crate::partition::{Partition, Refusal};
+use crate::log::LogAppendInfo;
+use crate::partition::{AppendRefusal, Partition};
 use crate::record::RecordBatch;
 use crate::types::{LeaderEpoch, Offset, Time, Timestamp, TopicPartition};
 
@@ -52,7 +52,7 @@ impl Broker {
         &mut self,
         now: Time,
         produced: ProducePartition,
-    ) -> Result<ProducedPartition, Refusal> {
+    ) -> Result<ProducedPartition, AppendRefusal> {
         let ProducePartition { partition: name, records } = produced;
         let Some(partition) = self.partitions.get_mut(&name) else {
             return Err((ErrorCode::UnknownTopicOrPartition, None));
@@ -77,7 +77,7 @@ impl Broker {
         Ok(result)
     }
 
-    fn tell_append(&mut self, name: &TopicPartition, appended: &Appended, bytes: u32) {
+    fn tell_append(&mut self, name: &TopicPartition, appended: &LogAppendInfo, bytes: u32) {
         if let Some(roll) = &appended.rolled {
             let (base_offset, reason) = (roll.new_base, roll.reason);
             self.event(BrokerEvent::Rolled { partition: name.clone(), base_offset, reason });
@@ -100,21 +100,21 @@ impl Broker {
     ) -> Option<Response> {
         let response = self.read_all(&request);
         let wait = request.max_wait_ms > 0 && !request.partitions.is_empty();
-        if !wait || is_enough(&request, &response) {
+        if !wait || self.is_enough(&request, &response) {
             return Some(Response::Fetch(response));
         }
         let deadline = now.after_ms(i64::from(request.max_wait_ms));
-        self.event(BrokerEvent::FetchParked { deadline });
-        self.purgatory.park(ParkedFetch { connection, correlation_id, request, deadline });
+        self.event(BrokerEvent::FetchDelayed { deadline });
+        self.purgatory.watch(DelayedFetch { connection, correlation_id, request, deadline });
         None
     }
 
     /// Answers the waiting fetches for which there is enough now.
     pub(super) fn wake_fetches(&mut self, partition: &TopicPartition) {
         for id in self.purgatory.waiting_for(partition) {
-            let Some(parked) = self.purgatory.get(id) else { continue };
-            let response = self.read_all(&parked.request);
-            if is_enough(&parked.request, &response)
+            let Some(delayed) = self.purgatory.get(id) else { continue };
+            let response = self.read_all(&delayed.request);
+            if self.is_enough(&delayed.request, &response)
                 && let Some(fetch) = self.purgatory.take(id)
             {
                 self.reply(fetch.connection, fetch.correlation_id, Response::Fetch(response));
@@ -125,7 +125,7 @@ impl Broker {
     /// Reads the partitions in the order of the request. Until one of them gives something, the
     /// first batch is returned whole whatever the limits say; later ones must fit.
     pub(super) fn read_all(&self, request: &FetchRequest) -> FetchResponse {
-        let mut remaining = (request.max_bytes.max(0) as usize).min(self.config.fetch_max_bytes);
+        let mut remaining = self.max_bytes(request);
         let mut empty = true;
         let mut partitions = Vec::with_capacity(request.partitions.len());
         for wanted in &request.partitions {
@@ -139,6 +139,19 @@ impl Broker {
             partitions.push(fetched);
         }
         FetchResponse { error_code: ErrorCode::None, partitions }
+    }
+
+    /// The most bytes of one response.
+    fn max_bytes(&self, request: &FetchRequest) -> usize {
+        (request.max_bytes.max(0) as usize).min(self.config.fetch_max_bytes)
+    }
+
+    /// Whether a fetch need not wait: it has the bytes that it asked for, or an error to tell.
+    /// More than one response may hold is not waited for.
+    fn is_enough(&self, request: &FetchRequest, response: &FetchResponse) -> bool {
+        let bytes: usize = response.partitions.iter().map(|fetched| fetched.records.len()).sum();
+        bytes >= (request.min_bytes.max(0) as usize).min(self.max_bytes(request))
+            || response.partitions.iter().any(|fetched| !fetched.error_code.is_none())
     }
 
     fn read(
@@ -225,10 +238,3 @@ impl Broker {
 
 const NO_OFFSET: (Timestamp, Offset, LeaderEpoch) =
     (Timestamp::NONE, Offset(-1), LeaderEpoch::UNKNOWN);
-
-/// Whether a fetch need not wait: it has the bytes that it asked for, or an error to tell.
-fn is_enough(request: &FetchRequest, response: &FetchResponse) -> bool {
-    let bytes: usize = response.partitions.iter().map(|fetched| fetched.records.len()).sum();
-    bytes >= request.min_bytes.max(0) as usize
-        || response.partitions.iter().any(|fetched| !fetched.error_code.is_none())
-}

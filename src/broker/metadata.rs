@@ -6,10 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::{ConfigValue, Overrides};
 use crate::types::{BrokerId, LeaderEpoch, TopicId, TopicName};
-
-/// Names and values of configuration overrides.
-pub type Overrides = BTreeMap<String, String>;
 
 /// One decision of the controller, named as Kafka names its metadata records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,9 +24,9 @@ pub enum MetadataRecord {
         leader_epoch: LeaderEpoch,
     },
     /// A config of a topic is set, or with `None` back at its default.
-    TopicConfig { topic: TopicName, name: String, value: Option<String> },
+    TopicConfig { topic: TopicName, name: String, value: Option<ConfigValue> },
     /// A config of all brokers is set, or with `None` back at its default.
-    BrokerConfig { name: String, value: Option<String> },
+    BrokerConfig { name: String, value: Option<ConfigValue> },
     /// A topic is gone.
     RemoveTopic { topic_id: TopicId },
 }
@@ -37,6 +35,7 @@ pub enum MetadataRecord {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicImage {
     pub topic_id: TopicId,
+    pub configs: Overrides,
     pub partitions: BTreeMap<i32, PartitionImage>,
 }
 
@@ -54,7 +53,6 @@ pub struct PartitionImage {
 pub struct MetadataImage {
     topics: BTreeMap<TopicName, TopicImage>,
     names: BTreeMap<TopicId, TopicName>,
-    topic_configs: BTreeMap<TopicName, Overrides>,
     broker_configs: Overrides,
 }
 
@@ -64,7 +62,8 @@ impl MetadataImage {
         match record.clone() {
             MetadataRecord::Topic { name, topic_id } => {
                 self.names.insert(topic_id, name.clone());
-                self.topics.insert(name, TopicImage { topic_id, partitions: BTreeMap::new() });
+                let (configs, partitions) = (Overrides::new(), BTreeMap::new());
+                self.topics.insert(name, TopicImage { topic_id, configs, partitions });
             }
             MetadataRecord::Partition {
                 topic_id,
@@ -81,15 +80,16 @@ impl MetadataImage {
                 }
             }
             MetadataRecord::TopicConfig { topic, name, value } => {
-                set(self.topic_configs.entry(topic).or_default(), name, value);
+                if let Some(image) = self.topics.get_mut(&topic) {
+                    image.configs.set(name, value);
+                }
             }
             MetadataRecord::BrokerConfig { name, value } => {
-                set(&mut self.broker_configs, name, value);
+                self.broker_configs.set(name, value);
             }
             MetadataRecord::RemoveTopic { topic_id } => {
                 if let Some(name) = self.names.remove(&topic_id) {
                     self.topics.remove(&name);
-                    self.topic_configs.remove(&name);
                 }
             }
         }
@@ -110,7 +110,7 @@ impl MetadataImage {
     /// The overrides of a topic; empty when there are none.
     pub fn topic_configs(&self, name: &str) -> &Overrides {
         static NONE: Overrides = Overrides::new();
-        self.topic_configs.get(name).unwrap_or(&NONE)
+        self.topics.get(name).map_or(&NONE, |topic| &topic.configs)
     }
 
     /// The overrides that an admin gave to all brokers.
@@ -119,9 +119,40 @@ impl MetadataImage {
     }
 }
 
-fn set(overrides: &mut Overrides, name: String, value: Option<String>) {
-    match value {
-        Some(value) => overrides.insert(name, value),
-        None => overrides.remove(&name),
-    };
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse_topic_override;
+
+    /// A config record about a topic that was not there left configs behind, which a topic of this
+    /// name that was created later inherited.
+    #[test]
+    fn a_record_about_a_missing_topic_left_configs_behind() {
+        let (name, topic_id) = (TopicName::from("orders"), TopicId(1));
+        let value = parse_topic_override("retention.ms", "5").ok();
+        let topic = MetadataRecord::Topic { name: name.clone(), topic_id };
+        let removed = MetadataRecord::RemoveTopic { topic_id };
+        let partition = MetadataRecord::Partition {
+            topic_id,
+            partition: 0,
+            replicas: vec![BrokerId(1)],
+            isr: vec![BrokerId(1)],
+            leader: BrokerId(1),
+            leader_epoch: LeaderEpoch(0),
+        };
+        let config =
+            MetadataRecord::TopicConfig { topic: name, name: "retention.ms".to_owned(), value };
+        let mut image = MetadataImage::default();
+        for record in [&config, &partition, &removed] {
+            image.replay(record);
+            assert_eq!(image, MetadataImage::default(), "{record:?}");
+        }
+        for record in [&topic, &config, &partition] {
+            let before = image.clone();
+            image.replay(record);
+            assert_ne!(image, before, "{record:?}");
+        }
+        image.replay(&removed);
+        assert_eq!(image, MetadataImage::default());
+    }
 }

@@ -10,18 +10,27 @@
 //! | Produce, Fetch, ListOffsets | `data.rs`, by the partition |
 //! | Metadata, CreateTopics, DeleteTopics, CreatePartitions | `topics.rs`, by the controller |
 //! | DescribeConfigs, IncrementalAlterConfigs | `configs.rs` |
+//!
+//! # Simplifications versus Kafka
+//!
+//! There is one broker, which is the controller, too; its metadata log holds typed values, not
+//! `__cluster_metadata-0`'s bytes. Configs are set for a topic or for all brokers, not for one. A
+//! broker that crashes keeps its logs as they were, with indexes and high watermarks: nothing is
+//! read from files when it restarts, which takes no time.
 
 mod configs;
 mod controller;
 mod data;
 pub mod metadata;
 mod purgatory;
+#[cfg(test)]
+mod tests;
 mod topics;
 
 use std::collections::BTreeMap;
 
 use crate::api::{Request, Response};
-use crate::config::{BrokerConfig, TopicConfig};
+use crate::config::{BrokerConfig, Overrides, TopicConfig};
 use crate::error::ErrorCode;
 use crate::log::RollReason;
 use crate::partition::Partition;
@@ -29,7 +38,7 @@ use crate::random::Random;
 use crate::storage::MemoryDisk;
 use crate::types::{BrokerId, Offset, Time, TopicName, TopicPartition};
 
-use metadata::{MetadataImage, MetadataRecord, Overrides};
+use metadata::{MetadataImage, MetadataRecord};
 use purgatory::Purgatory;
 
 /// Names a client's connection; later ones have higher numbers.
@@ -97,7 +106,7 @@ pub enum BrokerEvent {
         error: ErrorCode,
     },
     /// A fetch found too little and waits.
-    FetchParked {
+    FetchDelayed {
         /// Until when, at the latest.
         deadline: Time,
     },
@@ -151,14 +160,13 @@ impl Broker {
         id: BrokerId,
         cluster_id: String,
         static_configs: Overrides,
-        config: BrokerConfig,
         topic_ids: Random,
     ) -> Self {
         Broker {
             id,
             cluster_id,
+            config: BrokerConfig::from_overrides(&static_configs),
             static_configs,
-            config,
             disk: MemoryDisk::new(),
             metadata_log: Vec::new(),
             image: MetadataImage::default(),
@@ -232,14 +240,21 @@ impl Broker {
         self.purgatory.forget(connection);
     }
 
-    /// Comes back after a crash: what was on the disk is there, waiting requests are not, and the
+    /// Comes back after a crash: what was on the disk is there, delayed requests are not, and the
     /// image is built again from the metadata log.
+    ///
+    /// The controller took the broker for gone and then for there again, as Kafka's does even
+    /// when no other broker could lead meanwhile: each partition's leader epoch rises by two.
     pub fn restart(&mut self) {
         self.purgatory = Purgatory::default();
         self.image = MetadataImage::default();
         for record in &self.metadata_log {
             self.image.replay(record);
         }
+        let fenced = self.controller().fence(self.id);
+        self.commit(&fenced);
+        let unfenced = self.controller().unfence(self.id);
+        self.commit(&unfenced);
     }
 
     fn event(&mut self, event: BrokerEvent) {
@@ -250,12 +265,14 @@ impl Broker {
         self.effects.push(BrokerEffect::Reply { connection, correlation_id, response });
     }
 
-    /// Appends decisions to the metadata log and carries them out.
-    fn commit(&mut self, records: Vec<MetadataRecord>) {
+    /// Appends decisions to the metadata log, replays them, and carries them out.
+    fn commit(&mut self, records: &[MetadataRecord]) {
+        self.metadata_log.extend_from_slice(records);
         for record in records {
-            self.image.replay(&record);
-            self.carry_out(&record);
-            self.metadata_log.push(record);
+            self.image.replay(record);
+        }
+        for record in records {
+            self.carry_out(record);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Requests that wait: until there is something to read, or their time is up.
 //!
-//! A parked request is data: what it waits for stands in [`Purgatory`]'s tables, and the broker
-//! asks for what has become due. Kafka calls the place by the same name.
+//! A delayed request is data: what it waits for stands in [`Purgatory`]'s tables, and the broker
+//! asks for what has become due. Kafka calls the place, and a [`DelayedFetch`], by the same name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use super::ConnectionId;
 use crate::api::FetchRequest;
 use crate::types::{Time, TopicPartition};
 
-/// Names a parked request; later ones have higher numbers.
-pub type ParkedId = u64;
+/// Names a delayed fetch; later ones have higher numbers.
+pub type DelayedFetchId = u64;
 
 /// A fetch that found too little.
 #[derive(Clone, Debug)]
-pub struct ParkedFetch {
+pub struct DelayedFetch {
     pub connection: ConnectionId,
     pub correlation_id: i32,
     pub request: FetchRequest,
@@ -23,14 +23,14 @@ pub struct ParkedFetch {
 
 #[derive(Clone, Debug, Default)]
 pub struct Purgatory {
-    next: ParkedId,
-    fetches: BTreeMap<ParkedId, ParkedFetch>,
-    deadlines: BTreeSet<(Time, ParkedId)>,
-    by_partition: BTreeMap<TopicPartition, BTreeSet<ParkedId>>,
+    next: DelayedFetchId,
+    fetches: BTreeMap<DelayedFetchId, DelayedFetch>,
+    deadlines: BTreeSet<(Time, DelayedFetchId)>,
+    by_partition: BTreeMap<TopicPartition, BTreeSet<DelayedFetchId>>,
 }
 
 impl Purgatory {
-    pub fn park(&mut self, fetch: ParkedFetch) {
+    pub fn watch(&mut self, fetch: DelayedFetch) {
         let id = self.next;
         self.next += 1;
         self.deadlines.insert((fetch.deadline, id));
@@ -41,17 +41,17 @@ impl Purgatory {
     }
 
     /// Those that wait for a partition, oldest first.
-    pub fn waiting_for(&self, partition: &TopicPartition) -> Vec<ParkedId> {
+    pub fn waiting_for(&self, partition: &TopicPartition) -> Vec<DelayedFetchId> {
         self.by_partition
             .get(partition)
-            .map_or_else(Vec::new, |parked| parked.iter().copied().collect())
+            .map_or_else(Vec::new, |delayed| delayed.iter().copied().collect())
     }
 
-    pub fn get(&self, id: ParkedId) -> Option<&ParkedFetch> {
+    pub fn get(&self, id: DelayedFetchId) -> Option<&DelayedFetch> {
         self.fetches.get(&id)
     }
 
-    pub fn take(&mut self, id: ParkedId) -> Option<ParkedFetch> {
+    pub fn take(&mut self, id: DelayedFetchId) -> Option<DelayedFetch> {
         let fetch = self.fetches.remove(&id)?;
         self.deadlines.remove(&(fetch.deadline, id));
         for wanted in &fetch.request.partitions {
@@ -78,7 +78,7 @@ impl Purgatory {
     }
 
     /// The oldest request whose time is up.
-    pub fn take_expired(&mut self, now: Time) -> Option<ParkedFetch> {
+    pub fn take_expired(&mut self, now: Time) -> Option<DelayedFetch> {
         let &(deadline, id) = self.deadlines.first()?;
         if deadline <= now { self.take(id) } else { None }
     }

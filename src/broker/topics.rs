@@ -53,26 +53,20 @@ impl Broker {
         }
     }
 
-    /// Creates a topic that a client asked about. This answer still says that it has no leader;
-    /// the client asks again, and finds it.
+    /// Creates a topic that a client asked about. This answer still says that there is none,
+    /// whatever became of the creation, as in Kafka; the client asks again, and finds it.
     fn auto_create(&mut self, name: &TopicName) -> ErrorCode {
         let topic = CreatableTopic {
             name: name.clone(),
             num_partitions: -1,
             replication_factor: -1,
-            assignments: Vec::new(),
             configs: Vec::new(),
         };
-        let request = CreateTopicsRequest { topics: vec![topic], validate_only: false };
-        match self.create_topics(&request).topics[0].error_code {
-            ErrorCode::None => ErrorCode::LeaderNotAvailable,
-            ErrorCode::InvalidReplicationFactor => ErrorCode::InvalidReplicationFactor,
-            ErrorCode::InvalidTopicException => ErrorCode::InvalidTopicException,
-            _ => ErrorCode::UnknownTopicOrPartition,
-        }
+        self.create_topics(&CreateTopicsRequest { topics: vec![topic] });
+        ErrorCode::UnknownTopicOrPartition
     }
 
-    fn controller(&self) -> ControllerContext<'_> {
+    pub(super) fn controller(&self) -> ControllerContext<'_> {
         ControllerContext {
             image: &self.image,
             config: &self.config,
@@ -84,12 +78,10 @@ impl Broker {
         let mut ids = self.topic_ids.clone();
         let (records, response) = self.controller().create_topics(request, &mut ids);
         self.topic_ids = ids;
-        self.commit(records);
-        if !request.validate_only {
-            for created in response.topics.iter().filter(|topic| topic.error_code.is_none()) {
-                let partitions = created.num_partitions as u32;
-                self.event(BrokerEvent::TopicCreated { topic: created.name.clone(), partitions });
-            }
+        self.commit(&records);
+        for created in response.topics.iter().filter(|topic| topic.error_code.is_none()) {
+            let partitions = created.num_partitions as u32;
+            self.event(BrokerEvent::TopicCreated { topic: created.name.clone(), partitions });
         }
         response
     }
@@ -97,7 +89,7 @@ impl Broker {
     pub(super) fn delete_topics(&mut self, request: &DeleteTopicsRequest) -> DeleteTopicsResponse {
         let (records, response) = self.controller().delete_topics(request);
         let mut gone: Vec<_> = self.partitions.keys().cloned().collect();
-        self.commit(records);
+        self.commit(&records);
         gone.retain(|name| !self.partitions.contains_key(name));
         for deleted in response.topics.iter().filter(|topic| topic.error_code.is_none()) {
             if let Some(topic) = deleted.name.clone() {
@@ -115,13 +107,11 @@ impl Broker {
         request: &CreatePartitionsRequest,
     ) -> CreatePartitionsResponse {
         let (records, response) = self.controller().create_partitions(request);
-        self.commit(records);
-        if !request.validate_only {
-            let extended = response.topics.iter().filter(|topic| topic.error_code.is_none());
-            for topic in extended.filter_map(|topic| topic.name.clone()) {
-                let count = self.image.topic(&topic).map_or(0, |image| image.partitions.len());
-                self.event(BrokerEvent::PartitionsAdded { topic, partitions: count as u32 });
-            }
+        self.commit(&records);
+        let extended = response.topics.iter().filter(|topic| topic.error_code.is_none());
+        for topic in extended.filter_map(|topic| topic.name.clone()) {
+            let count = self.image.topic(&topic).map_or(0, |image| image.partitions.len());
+            self.event(BrokerEvent::PartitionsAdded { topic, partitions: count as u32 });
         }
         response
     }

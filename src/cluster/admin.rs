@@ -8,7 +8,7 @@ use crate::api::{
     AlterConfigOp, AlterConfigsResource, AlterableConfig, ConfigResourceType, CreatableTopic,
     CreatePartitionsRequest, CreatePartitionsTopic, CreateTopicsRequest, DeleteTopicsRequest,
     DescribeConfigsRequest, DescribeConfigsResource, IncrementalAlterConfigsRequest,
-    MetadataPartition, MetadataRequest, MetadataResponse, Request, Response, TopicRef,
+    MetadataPartition, MetadataRequest, MetadataResponse, Request, Response,
 };
 use crate::client::{ClientId, Outcome};
 use crate::config::ConfigEntry;
@@ -111,10 +111,9 @@ impl Admin {
             name: TopicName::from(name),
             num_partitions: spec.partitions,
             replication_factor: spec.replication_factor,
-            assignments: Vec::new(),
             configs: spec.configs,
         };
-        let request = CreateTopicsRequest { topics: vec![topic], validate_only: false };
+        let request = CreateTopicsRequest { topics: vec![topic] };
         let response = self.call(Request::CreateTopics(request))?;
         let Response::CreateTopics(mut response) = response else { mismatch(&response) };
         let created = only(response.topics.pop());
@@ -165,7 +164,7 @@ impl Admin {
     /// # Errors
     /// `UNKNOWN_TOPIC_OR_PARTITION`, `TOPIC_DELETION_DISABLED`.
     pub fn delete_topic(&self, name: &str) -> Result<(), Error> {
-        let request = DeleteTopicsRequest { topics: vec![TopicRef::Name(name.into())] };
+        let request = DeleteTopicsRequest { topics: vec![name.into()] };
         let response = self.call(Request::DeleteTopics(request))?;
         let Response::DeleteTopics(mut response) = response else { mismatch(&response) };
         let deleted = only(response.topics.pop());
@@ -178,8 +177,8 @@ impl Admin {
     /// # Errors
     /// `INVALID_PARTITIONS` when it has as many or more, `UNKNOWN_TOPIC_OR_PARTITION`.
     pub fn create_partitions(&self, name: &str, count: i32) -> Result<(), Error> {
-        let topic = CreatePartitionsTopic { name: name.into(), count, assignments: Vec::new() };
-        let request = CreatePartitionsRequest { topics: vec![topic], validate_only: false };
+        let topic = CreatePartitionsTopic { name: name.into(), count };
+        let request = CreatePartitionsRequest { topics: vec![topic] };
         let response = self.call(Request::CreatePartitions(request))?;
         let Response::CreatePartitions(mut response) = response else { mismatch(&response) };
         let extended = only(response.topics.pop());
@@ -208,8 +207,7 @@ impl Admin {
         name: &str,
     ) -> Result<Vec<ConfigEntry>, Error> {
         let resource_name = name.to_owned();
-        let resource =
-            DescribeConfigsResource { resource_type, resource_name, configuration_keys: None };
+        let resource = DescribeConfigsResource { resource_type, resource_name };
         let request = DescribeConfigsRequest { resources: vec![resource] };
         let response = self.call(Request::DescribeConfigs(request))?;
         let Response::DescribeConfigs(mut response) = response else { mismatch(&response) };
@@ -233,7 +231,8 @@ impl Admin {
     /// Sets configs of all brokers, likewise.
     ///
     /// # Errors
-    /// `INVALID_CONFIG`, `INVALID_REQUEST` for a config that a running broker cannot change.
+    /// `INVALID_CONFIG` for a name that is not known, `INVALID_REQUEST` for a config that a running
+    /// broker cannot change, or not to this value.
     pub fn alter_broker_configs(&self, changes: &[(&str, Option<&str>)]) -> Result<(), Error> {
         self.alter_configs(ConfigResourceType::Broker, "", changes)
     }
@@ -256,8 +255,7 @@ impl Admin {
         let configs = changes.iter().map(change).collect();
         let resource_name = name.to_owned();
         let resource = AlterConfigsResource { resource_type, resource_name, configs };
-        let request =
-            IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
+        let request = IncrementalAlterConfigsRequest { resources: vec![resource] };
         let response = self.call(Request::IncrementalAlterConfigs(request))?;
         let Response::IncrementalAlterConfigs(mut response) = response else { mismatch(&response) };
         let altered = only(response.responses.pop());

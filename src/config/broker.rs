@@ -155,7 +155,7 @@ pub(super) const BROKER: &[ConfigKey] = &[
     double("log.cleaner.min.cleanable.ratio", Some("0.5"), Between(0, 1)),
     long("log.cleaner.min.compaction.lag.ms", Some("0"), AtLeast(0)),
     int("log.cleaner.threads", Some("1"), AtLeast(0)),
-    list("log.cleanup.policy", Some("delete"), OneOf(&["compact", "delete"])),
+    list("log.cleanup.policy", Some("delete"), Members(&["compact", "delete"])),
     list("log.dir", Some("/tmp/kafka-logs"), Any),
     long("log.dir.failure.timeout.ms", Some("30000"), AtLeast(1)),
     list("log.dirs", None, Any),
@@ -259,7 +259,8 @@ pub(super) const BROKER: &[ConfigKey] = &[
     string(
         "remote.log.metadata.manager.class.name",
         Some(
-            "org.apache.kafka.server.log.remote.metadata.storage.TopicBasedRemoteLogMetadataManager",
+            "org.apache.kafka.server.log.remote.metadata.storage.\
+             TopicBasedRemoteLogMetadataManager",
         ),
         NonEmpty,
     ),

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::admin::ADMIN;
 use super::consumer::CONSUMER;
-use super::definition::{ConfigKey, Values};
+use super::definition::ConfigKey;
 use super::producer::PRODUCER;
 use super::security::SECURITY;
+use super::values::{Overrides, Values};
 use super::{ConfigError, IsolationLevel};
 
 const PRODUCER_TABLES: &[&[ConfigKey]] = &[PRODUCER, SECURITY];
@@ -30,7 +31,7 @@ pub enum Acks {
 pub enum PartitionerKind {
     /// Java's: murmur2 of the key, sticky without one.
     Default,
-    /// The partitions in turn, whatever the key.
+    /// Java's `RoundRobinPartitioner`: the partitions in turn, whatever the key.
     RoundRobin,
     /// librdkafka's: CRC-32 of the key, random without one.
     ConsistentRandom,
@@ -55,8 +56,8 @@ impl AutoOffsetReset {
     /// Reads the property's value.
     ///
     /// # Errors
-    /// For anything but `earliest`, `latest`, `none` and `by_duration:` with an ISO-8601 duration of
-    /// days and less, which must not be negative.
+    /// For anything but `earliest`, `latest`, `none` and `by_duration:` with an ISO-8601 duration
+    /// of days and less, which must not be negative.
     pub fn parse(value: &str) -> Result<Self, ConfigError> {
         let error = || {
             ConfigError::invalid(format!(
@@ -158,12 +159,14 @@ impl ProducerConfig {
     /// Reads properties by Kafka's names.
     ///
     /// # Errors
-    /// For a name that Kafka does not know, a value out of range, values that contradict each other,
-    /// and what is not there yet: `enable.idempotence=true`, `transactional.id`, compression.
+    /// For a name that Kafka does not know, a value out of range, values that contradict each
+    /// other, and what is not there yet: `enable.idempotence=true`, `transactional.id`,
+    /// compression.
     pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, ConfigError> {
-        let values = Values::new("producer", PRODUCER_TABLES, pairs)?;
+        let given = Overrides::checked("producer", PRODUCER_TABLES, pairs)?;
+        let values = Values::new(PRODUCER_TABLES, &given);
         refuse_what_is_to_come(&values)?;
         let linger_ms = values.number("linger.ms");
         let request_timeout_ms = values.number("request.timeout.ms");
@@ -193,7 +196,7 @@ impl ProducerConfig {
     }
 }
 
-fn refuse_what_is_to_come(values: &Values) -> Result<(), ConfigError> {
+fn refuse_what_is_to_come(values: &Values<'_>) -> Result<(), ConfigError> {
     let missing = if values.flag("enable.idempotence") {
         "enable.idempotence = true"
     } else if values.is_given("transactional.id") {
@@ -208,7 +211,7 @@ fn refuse_what_is_to_come(values: &Values) -> Result<(), ConfigError> {
 }
 
 /// The delivery timeout has to cover a linger and a request. One that was not given is raised.
-fn delivery_timeout(values: &Values, linger: i64, request: i64) -> Result<i64, ConfigError> {
+fn delivery_timeout(values: &Values<'_>, linger: i64, request: i64) -> Result<i64, ConfigError> {
     let timeout = values.number("delivery.timeout.ms");
     let least = linger.saturating_add(request).min(i64::from(i32::MAX));
     if timeout >= least {
@@ -223,7 +226,7 @@ fn delivery_timeout(values: &Values, linger: i64, request: i64) -> Result<i64, C
     Ok(least)
 }
 
-fn partitioner(values: &Values) -> Result<PartitionerKind, ConfigError> {
+fn partitioner(values: &Values<'_>) -> Result<PartitionerKind, ConfigError> {
     if let Some(name) = values.get("partitioner") {
         return Ok(match name {
             "round_robin" => PartitionerKind::RoundRobin,
@@ -286,7 +289,8 @@ impl ConsumerConfig {
     pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, ConfigError> {
-        let values = Values::new("consumer", CONSUMER_TABLES, pairs)?;
+        let given = Overrides::checked("consumer", CONSUMER_TABLES, pairs)?;
+        let values = Values::new(CONSUMER_TABLES, &given);
         Ok(ConsumerConfig {
             auto_offset_reset: AutoOffsetReset::parse(&values.text("auto.offset.reset"))?,
             max_poll_records: values.number("max.poll.records") as usize,
@@ -331,12 +335,13 @@ impl AdminConfig {
     /// Reads properties by Kafka's names.
     ///
     /// # Errors
-    /// For a name that Kafka does not know, a value out of range, and a `default.api.timeout.ms` below
-    /// `request.timeout.ms`.
+    /// For a name that Kafka does not know, a value out of range, and a `default.api.timeout.ms`
+    /// below `request.timeout.ms`.
     pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, ConfigError> {
-        let values = Values::new("admin", ADMIN_TABLES, pairs)?;
+        let given = Overrides::checked("admin", ADMIN_TABLES, pairs)?;
+        let values = Values::new(ADMIN_TABLES, &given);
         let request = values.number("request.timeout.ms");
         let mut api = values.number("default.api.timeout.ms");
         if api < request {

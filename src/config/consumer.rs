@@ -49,7 +49,8 @@ pub(super) const CONSUMER: &[ConfigKey] = &[
     list(
         "partition.assignment.strategy",
         Some(
-            "org.apache.kafka.clients.consumer.RangeAssignor,org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
+            "org.apache.kafka.clients.consumer.RangeAssignor,\
+             org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
         ),
         Any,
     ),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::ConfigError;
+use super::values::ConfigValue;
 
 pub(super) use Check::*;
 
@@ -37,7 +38,10 @@ pub(super) enum Check {
     AtLeast(i64),
     Between(i64, i64),
     Fraction(f64, f64),
+    /// One of these; of a list each member, of which there must be one at least.
     OneOf(&'static [&'static str]),
+    /// A list of these, each at most once; it may be empty.
+    Members(&'static [&'static str]),
     AnyCase(&'static [&'static str]),
     NonEmpty,
     /// 1 to 9, or −1 for the codec's own choice.
@@ -54,7 +58,7 @@ pub(super) struct ConfigKey {
     pub name: &'static str,
     pub kind: ConfigType,
     pub default: Option<&'static str>,
-    check: Check,
+    pub check: Check,
 }
 
 macro_rules! constructors {
@@ -82,33 +86,37 @@ constructors! {
 }
 
 impl ConfigKey {
-    /// Checks a value, and gives it as it will be kept: without blanks around it.
-    pub fn parse(&self, value: &str) -> Result<String, ConfigError> {
-        let value = value.trim();
-        self.check_type(value)?;
-        self.check_range(value)?;
-        Ok(value.to_owned())
+    /// Checks a value, and gives it as it counts: without blanks around it, numbers, flags and
+    /// lists in the one form in which Kafka shows them.
+    pub fn parse(&self, given: &str) -> Result<ConfigValue, ConfigError> {
+        // Java's `trim` takes everything up to the blank away, and nothing beyond ASCII.
+        let value = self.normal(given.trim_matches(|c| c <= ' '))?;
+        self.check_range(&value)?;
+        Ok(ConfigValue::checked(value))
     }
 
     fn error(&self, value: &str, allowed: impl fmt::Display) -> ConfigError {
         ConfigError::invalid(format!("{} = '{value}': {allowed}", self.name))
     }
 
-    fn check_type(&self, value: &str) -> Result<(), ConfigError> {
-        let (fits, what) = match self.kind {
+    /// The value as its type writes it.
+    fn normal(&self, value: &str) -> Result<String, ConfigError> {
+        let (normal, what) = match self.kind {
             ConfigType::Boolean => {
-                let fits = ["true", "false"].iter().any(|b| value.eq_ignore_ascii_case(b));
-                (fits, "must be true or false")
+                let lower = value.to_ascii_lowercase();
+                (lower.parse::<bool>().ok().map(|flag| flag.to_string()), "must be true or false")
             }
-            ConfigType::Int => (value.parse::<i32>().is_ok(), "must be a 32-bit number"),
-            ConfigType::Short => (value.parse::<i16>().is_ok(), "must be a 16-bit number"),
-            ConfigType::Long => (value.parse::<i64>().is_ok(), "must be a 64-bit number"),
+            ConfigType::Int => (normal_number::<i32>(value), "must be a 32-bit number"),
+            ConfigType::Short => (normal_number::<i16>(value), "must be a 16-bit number"),
+            ConfigType::Long => (normal_number::<i64>(value), "must be a 64-bit number"),
             ConfigType::Double => {
-                (value.parse::<f64>().is_ok_and(f64::is_finite), "must be a number")
+                let finite = value.parse::<f64>().is_ok_and(f64::is_finite);
+                (finite.then(|| value.to_owned()), "must be a number")
             }
-            _ => (true, ""),
+            ConfigType::List => (Some(members(value).collect::<Vec<_>>().join(",")), ""),
+            _ => (Some(value.to_owned()), ""),
         };
-        if fits { Ok(()) } else { Err(self.error(value, what)) }
+        normal.ok_or_else(|| self.error(value, what))
     }
 
     fn check_range(&self, value: &str) -> Result<(), ConfigError> {
@@ -126,6 +134,11 @@ impl ConfigKey {
                 Err(self.error(value, format_args!("must lie between {least} and {most}")))
             }
             OneOf(allowed) => {
+                self.check_members(value, |member| allowed.contains(&member), allowed)
+            }
+            Members(_) if value.is_empty() => Ok(()),
+            Members(allowed) => {
+                self.check_distinct(value)?;
                 self.check_members(value, |member| allowed.contains(&member), allowed)
             }
             AnyCase(allowed) => {
@@ -150,6 +163,16 @@ impl ConfigKey {
         }
     }
 
+    fn check_distinct(&self, value: &str) -> Result<(), ConfigError> {
+        let mut rest = members(value);
+        while let Some(member) = rest.next() {
+            if rest.clone().any(|other| other == member) {
+                return Err(self.error(value, format_args!("names {member} twice")));
+            }
+        }
+        Ok(())
+    }
+
     fn check_members(
         &self,
         value: &str,
@@ -168,8 +191,12 @@ impl ConfigKey {
     }
 }
 
+fn normal_number<N: std::str::FromStr + fmt::Display>(value: &str) -> Option<String> {
+    value.parse::<N>().ok().map(|number| number.to_string())
+}
+
 /// The members of a list.
-pub(super) fn members(list: &str) -> impl Iterator<Item = &str> {
+pub(super) fn members(list: &str) -> impl Iterator<Item = &str> + Clone {
     list.split(',').map(str::trim)
 }
 
@@ -200,51 +227,4 @@ fn distance(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
-}
-
-/// Values by name: those that were given, and the defaults of the rest.
-#[derive(Clone, Debug)]
-pub(super) struct Values {
-    tables: &'static [&'static [ConfigKey]],
-    given: std::collections::BTreeMap<&'static str, String>,
-}
-
-impl Values {
-    /// Checks each pair by the tables. Of a name that comes twice the last value counts.
-    pub fn new<K: AsRef<str>, V: AsRef<str>>(
-        kind: &str,
-        tables: &'static [&'static [ConfigKey]],
-        pairs: impl IntoIterator<Item = (K, V)>,
-    ) -> Result<Self, ConfigError> {
-        let mut given = std::collections::BTreeMap::new();
-        for (name, value) in pairs {
-            let (name, value) = (name.as_ref(), value.as_ref());
-            let key = find(tables, name).ok_or_else(|| unknown(kind, tables, name))?;
-            given.insert(key.name, key.parse(value)?);
-        }
-        Ok(Values { tables, given })
-    }
-
-    pub fn is_given(&self, name: &str) -> bool {
-        self.given.contains_key(name)
-    }
-
-    pub fn get(&self, name: &str) -> Option<&str> {
-        let given = self.given.get(name).map(String::as_str);
-        given.or_else(|| find(self.tables, name).and_then(|key| key.default))
-    }
-
-    pub fn text(&self, name: &str) -> String {
-        self.get(name).unwrap_or_default().to_owned()
-    }
-
-    /// A number; its type and range have been checked.
-    pub fn number(&self, name: &str) -> i64 {
-        let value = self.get(name).and_then(|value| value.parse().ok());
-        value.unwrap_or_else(|| panic!("{name} is a number with a default in the tables"))
-    }
-
-    pub fn flag(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"))
-    }
 }

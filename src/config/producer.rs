@@ -1,4 +1,5 @@
-//! What Kafka 4.3 knows to configure of a producer, beside security: name, default, what is allowed.
+//! What Kafka 4.3 knows to configure of a producer, beside security: name, default, what is
+//! allowed.
 use super::definition::*;
 
 pub(super) const PRODUCER: &[ConfigKey] = &[
@@ -35,6 +36,8 @@ pub(super) const PRODUCER: &[ConfigKey] = &[
     int("metrics.num.samples", Some("2"), AtLeast(1)),
     string("metrics.recording.level", Some("INFO"), OneOf(&["INFO", "DEBUG", "TRACE"])),
     long("metrics.sample.window.ms", Some("30000"), AtLeast(0)),
+    // librdkafka's property. `round_robin` is a value of Kafkarium's own, for Java's
+    // RoundRobinPartitioner.
     string("partitioner", None, OneOf(&["consistent_random", "round_robin"])),
     boolean("partitioner.adaptive.partitioning.enable", Some("true"), Any),
     long("partitioner.availability.timeout.ms", Some("0"), AtLeast(0)),

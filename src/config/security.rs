@@ -1,5 +1,5 @@
-//! Security settings, which all clients share. They are checked, and have no effect in a cluster that
-//! lies in one process.
+//! Security settings, which all clients share. They are checked, and have no effect in a cluster
+//! that lies in one process.
 use super::definition::*;
 
 pub(super) const SECURITY: &[ConfigKey] = &[

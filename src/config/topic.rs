@@ -2,7 +2,7 @@
 use super::definition::*;
 
 pub(super) const TOPIC: &[ConfigKey] = &[
-    list("cleanup.policy", Some("delete"), OneOf(&["compact", "delete"])),
+    list("cleanup.policy", Some("delete"), Members(&["compact", "delete"])),
     int("compression.gzip.level", Some("-1"), GzipLevel),
     int("compression.lz4.level", Some("9"), Between(1, 17)),
     string(

@@ -9,7 +9,7 @@ use crate::types::Offset;
 /// Why a log refused an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogError {
-    /// The disk failed. The log takes nothing more until it has been recovered.
+    /// The disk failed; what could not be written as a whole does not count.
     Disk(DiskError),
     /// A batch is larger than `max.message.bytes`.
     MessageTooLarge {

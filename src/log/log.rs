@@ -29,7 +29,7 @@ pub struct Log {
 
 /// What an append did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
+pub struct LogAppendInfo {
     /// The offset of the batch's first record.
     pub base_offset: Offset,
     /// The offset of its last record.
@@ -123,6 +123,7 @@ impl Log {
     /// Gives a batch its offsets and appends it, beginning a new segment if a rule says so.
     ///
     /// # Errors
+    /// The log is then as it was before, also on a disk that has written a part:
     /// [`LogError::MessageTooLarge`], [`LogError::RecordListTooLarge`], [`LogError::Disk`].
     pub fn append(
         &mut self,
@@ -130,7 +131,7 @@ impl Log {
         now: Timestamp,
         batch: RecordBatch,
         leader_epoch: LeaderEpoch,
-    ) -> Result<Appended, LogError> {
+    ) -> Result<LogAppendInfo, LogError> {
         let size = batch.size_in_bytes();
         if size > self.config.max_message_bytes as usize {
             let limit = self.config.max_message_bytes;
@@ -141,37 +142,39 @@ impl Log {
             return Err(LogError::RecordListTooLarge { size, limit });
         }
         let batch = batch.with_base_offset(self.log_end_offset, leader_epoch);
-        let rolled = self.roll_if_due(disk, now, &batch)?;
-        let Some(active) = self.segments.last_mut() else {
-            unreachable!("a log that takes a batch has a segment for it");
+        let active = self.segments.last();
+        let reason =
+            active.and_then(|active| roll_reason(active, &self.dir, &self.config, now, &batch));
+        let indexed = match self.segments.last_mut().filter(|_| reason.is_none()) {
+            Some(active) => Arc::make_mut(active).append(disk, &batch, &self.config)?,
+            None => self.append_to_new_segment(disk, now, &batch)?,
         };
-        let indexed = Arc::make_mut(active).append(disk, &batch, &self.config)?;
         self.log_end_offset = batch.next_offset();
         self.leader_epochs.assign(leader_epoch, batch.base_offset());
         let (base_offset, last_offset) = (batch.base_offset(), batch.last_offset());
-        Ok(Appended { base_offset, last_offset, rolled, indexed })
+        let rolled = reason.map(|reason| Roll { new_base: base_offset, reason });
+        Ok(LogAppendInfo { base_offset, last_offset, rolled, indexed })
     }
 
-    /// Begins the segment that `batch` belongs into, unless the active one will do.
-    fn roll_if_due(
+    /// Begins a segment with a batch. It belongs to the log once the batch lies in it and the
+    /// segment before is closed.
+    fn append_to_new_segment(
         &mut self,
         disk: &mut dyn Disk,
         now: Timestamp,
         batch: &RecordBatch,
-    ) -> Result<Option<Roll>, LogError> {
-        let new_base = batch.base_offset();
-        let Some(active) = self.segments.last_mut() else {
-            let first = LogSegment::create(disk, &self.dir, new_base, now)?;
-            self.segments.push(Arc::new(first));
-            return Ok(None);
-        };
-        let Some(reason) = roll_reason(active, &self.dir, &self.config, now, batch) else {
-            return Ok(None);
-        };
-        Arc::make_mut(active).close(disk)?;
-        let next = LogSegment::create(disk, &self.dir, new_base, now)?;
-        self.segments.push(Arc::new(next));
-        Ok(Some(Roll { new_base, reason }))
+    ) -> Result<Option<IndexEntry>, LogError> {
+        let mut begun = LogSegment::create(disk, &self.dir, batch.base_offset(), now)?;
+        let appended = begun.append(disk, batch, &self.config).and_then(|indexed| {
+            let active = self.segments.last_mut().map(Arc::make_mut);
+            active.map_or(Ok(()), |active| active.close(disk)).map(|()| indexed)
+        });
+        match &appended {
+            Ok(_) => self.segments.push(Arc::new(begun)),
+            // Files that a failing disk keeps give way to the next attempt.
+            Err(_) => drop(begun.remove(disk, &self.dir)),
+        }
+        appended
     }
 
     /// Reads from `from` on: whole batches within `max_bytes`, of one segment, below `upper`.
@@ -278,8 +281,8 @@ impl Log {
         Ok(())
     }
 
-    /// Drops everything and begins anew at `offset`, as a follower does whose leader has nothing left
-    /// of what it lacks.
+    /// Drops everything and begins anew at `offset`, as a follower does whose leader has nothing
+    /// left of what it lacks.
     ///
     /// # Errors
     /// [`LogError::Disk`].
@@ -297,8 +300,8 @@ impl Log {
         Ok(())
     }
 
-    /// Moves the log's start up to `offset`. Segments that lie before it as a whole are removed, the
-    /// active one excepted.
+    /// Moves the log's start up to `offset`. Segments that lie before it as a whole are removed,
+    /// the active one excepted.
     ///
     /// # Errors
     /// [`LogError::OffsetOutOfRange`] above the log's end.

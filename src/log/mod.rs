@@ -9,8 +9,8 @@
 //! ```
 //!
 //! An append goes to the active segment; a new one is *rolled* when a rule of [`RollReason`] says
-//! so. A read finds the segment by its base offset, a position by the sparse index, and the batch by
-//! going over headers from there; what it returns are the very bytes that were appended.
+//! so. A read finds the segment by its base offset, a position by the sparse index, and the batch
+//! by going over headers from there; what it returns are the very bytes that were appended.
 //!
 //! Invariants: offsets rise within and across segments; `log_start_offset` ≤ `log_end_offset`; the
 //! base offset of the first segment is at or before the log's start. The high watermark is not
@@ -18,8 +18,10 @@
 //!
 //! # Simplifications versus Kafka
 //!
-//! Files come into being with the first batch. Indexes are neither preallocated nor mapped. Jitter
-//! of the roll time follows from the segment's name instead of a random draw.
+//! A write that fails leaves the log as it was; the next one is tried. Kafka takes the log's
+//! directory offline. Files come into being with the first batch. Indexes are neither
+//! preallocated nor mapped. Jitter of the roll time follows from the segment's name instead of a
+//! random draw.
 
 mod append_vec;
 mod config;
@@ -34,7 +36,7 @@ mod time_index;
 pub use config::LogConfig;
 pub use error::LogError;
 pub use leader_epochs::{EpochEntry, LeaderEpochs};
-pub use log::{Appended, Log, LogRead, Roll, RollReason};
+pub use log::{Log, LogAppendInfo, LogRead, Roll, RollReason};
 pub use offset_index::{IndexEntry, OffsetIndex};
 pub use segment::LogSegment;
 pub use time_index::{TimeIndex, TimeIndexEntry};

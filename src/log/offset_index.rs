@@ -68,13 +68,10 @@ impl OffsetIndex {
         self.entries.len() >= index_bytes as usize / ENTRY_SIZE
     }
 
-    /// Adds an entry, whose offset lies after the last one's.
-    pub(super) fn append(
-        &mut self,
-        disk: &mut dyn Disk,
-        entry: IndexEntry,
-    ) -> Result<(), DiskError> {
-        let relative = u32::try_from(entry.offset - self.base).expect("a segment spans an int32");
+    /// Writes an entry, whose offset lies after the last one's, to the file. It counts from
+    /// [`push`](OffsetIndex::push) on.
+    pub(super) fn write(&self, disk: &mut dyn Disk, entry: IndexEntry) -> Result<(), DiskError> {
+        let relative = self.relative(entry.offset);
         assert!(
             self.entries.last().is_none_or(|last| last.0 < relative),
             "an index entry for offset {} after one that is not smaller",
@@ -83,9 +80,22 @@ impl OffsetIndex {
         let mut bytes = [0; ENTRY_SIZE];
         bytes[..4].copy_from_slice(&relative.to_be_bytes());
         bytes[4..].copy_from_slice(&entry.position.to_be_bytes());
-        disk.append_bytes(self.file, &bytes)?;
+        disk.append_bytes(self.file, &bytes).map(drop)
+    }
+
+    /// Takes an entry that has been written.
+    pub(super) fn push(&mut self, entry: IndexEntry) {
+        let relative = self.relative(entry.offset);
         self.entries.push((relative, entry.position));
-        Ok(())
+    }
+
+    /// Cuts what a failed write has left behind the last entry.
+    pub(super) fn cut_tail(&self, disk: &mut dyn Disk) -> Result<(), DiskError> {
+        disk.truncate(self.file, (self.entries.len() * ENTRY_SIZE) as u64)
+    }
+
+    fn relative(&self, offset: Offset) -> u32 {
+        u32::try_from(offset - self.base).expect("a segment spans an int32")
     }
 
     /// Drops the entries at and after `offset`.

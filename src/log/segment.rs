@@ -1,19 +1,21 @@
 //! One segment: a file of batches with its two indexes.
 //!
-//! The three files bear the segment's base offset in twenty digits: `….log` holds the batches end to
-//! end, `….index` and `….timeindex` the sparse indexes. An index entry is written *before* a batch
-//! is counted, when more than `index.interval.bytes` lie between it and the last entry; so the
-//! first batch of a segment is never indexed.
+//! The three files bear the segment's base offset in twenty digits: `….log` holds the batches end
+//! to end, `….index` and `….timeindex` the sparse indexes. An index entry is written *before* a
+//! batch is counted, when more than `index.interval.bytes` lie between it and the last entry; so
+//! the first batch of a segment is never indexed.
 //!
 //! Invariants: batches lie in ascending order of offsets; every index entry points to the start of
-//! a batch.
+//! a batch. What a segment knows of its files is what has been written as a whole: a write that
+//! fails changes nothing of it. It may leave a tail on the disk, which nobody reads and the next
+//! write cuts.
 
 use super::config::LogConfig;
 use super::error::LogError;
 use super::offset_index::{IndexEntry, OffsetIndex};
 use super::time_index::{TimeIndex, TimeIndexEntry};
 use crate::record::RecordBatch;
-use crate::storage::{Disk, FileId, Piece};
+use crate::storage::{Disk, DiskError, FileId, Piece};
 use crate::types::{LeaderEpoch, Offset, Rope, Timestamp};
 
 /// As much of a batch's header as tells its extent: up to the largest timestamp.
@@ -32,6 +34,8 @@ pub struct LogSegment {
     /// The largest timestamp of the first batch: from it the segment's age is counted.
     first_timestamp: Option<Timestamp>,
     largest: TimeIndexEntry,
+    /// Whether a write has failed, so that there may be bytes behind the end of a file.
+    has_tail: bool,
 }
 
 /// A batch found by scanning headers.
@@ -54,6 +58,17 @@ fn path(dir: &str, base: Offset, extension: &str) -> String {
     format!("{dir}/{:020}.{extension}", base.0)
 }
 
+/// Creates a file; one that an attempt to roll has left behind gives way, as in Kafka.
+fn create_anew(disk: &mut dyn Disk, path: &str) -> Result<FileId, DiskError> {
+    match disk.create(path) {
+        Err(DiskError::AlreadyExists { .. }) => {
+            disk.remove(path)?;
+            disk.create(path)
+        }
+        created => created,
+    }
+}
+
 impl LogSegment {
     /// Creates the files of an empty segment.
     pub(super) fn create(
@@ -62,12 +77,13 @@ impl LogSegment {
         base: Offset,
         now: Timestamp,
     ) -> Result<Self, LogError> {
-        let file = disk.create(&path(dir, base, "log"))?;
-        let offset_index = OffsetIndex::new(base, disk.create(&path(dir, base, "index"))?);
-        let time_index = TimeIndex::new(base, disk.create(&path(dir, base, "timeindex"))?);
+        let mut file = |extension| create_anew(disk, &path(dir, base, extension));
+        let (log, index, time_index) = (file("log")?, file("index")?, file("timeindex")?);
+        let offset_index = OffsetIndex::new(base, index);
+        let time_index = TimeIndex::new(base, time_index);
         Ok(LogSegment {
             base_offset: base,
-            file,
+            file: log,
             size: 0,
             largest: time_index.last(),
             offset_index,
@@ -75,6 +91,7 @@ impl LogSegment {
             bytes_since_index_entry: 0,
             created: now,
             first_timestamp: None,
+            has_tail: false,
         })
     }
 
@@ -126,29 +143,36 @@ impl LogSegment {
         }
     }
 
-    /// Appends a batch, and an index entry before it if one is due.
+    /// Appends a batch, and an index entry before it if one is due. First all of it goes to the
+    /// disk, then it counts.
     pub(super) fn append(
         &mut self,
         disk: &mut dyn Disk,
         batch: &RecordBatch,
         config: &LogConfig,
     ) -> Result<Option<IndexEntry>, LogError> {
-        let position = self.size;
-        let size = batch.size_in_bytes() as u32;
-        disk.append(self.file, &[Piece::Copied(&batch.prefix()), Piece::Shared(batch.body())])?;
+        let (position, size) = (self.size, batch.size_in_bytes() as u32);
+        let newest =
+            TimeIndexEntry { timestamp: batch.max_timestamp(), offset: batch.last_offset() };
+        let largest = if newest.timestamp > self.largest.timestamp { newest } else { self.largest };
+        let due = self.bytes_since_index_entry > config.index_interval_bytes;
+        let indexed = due.then(|| IndexEntry { offset: batch.last_offset(), position });
+        self.write(disk, |segment, disk| {
+            let pieces = [Piece::Copied(&batch.prefix()), Piece::Shared(batch.body())];
+            disk.append(segment.file, &pieces)?;
+            if let Some(entry) = indexed {
+                segment.offset_index.write(disk, entry)?;
+                segment.time_index.write(disk, largest)?;
+            }
+            Ok(())
+        })?;
         self.size += size;
         self.first_timestamp.get_or_insert(batch.max_timestamp());
-        if batch.max_timestamp() > self.largest.timestamp {
-            self.largest =
-                TimeIndexEntry { timestamp: batch.max_timestamp(), offset: batch.last_offset() };
-        }
-        let mut indexed = None;
-        if self.bytes_since_index_entry > config.index_interval_bytes {
-            let entry = IndexEntry { offset: batch.last_offset(), position };
-            self.offset_index.append(disk, entry)?;
-            self.time_index.offer(disk, self.largest)?;
+        self.largest = largest;
+        if let Some(entry) = indexed {
+            self.offset_index.push(entry);
+            self.time_index.push(largest);
             self.bytes_since_index_entry = 0;
-            indexed = Some(entry);
         }
         self.bytes_since_index_entry += size;
         Ok(indexed)
@@ -156,7 +180,26 @@ impl LogSegment {
 
     /// Writes the last time index entry: no batch will follow.
     pub(super) fn close(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
-        Ok(self.time_index.offer(disk, self.largest)?)
+        let largest = self.largest;
+        self.write(disk, |segment, disk| segment.time_index.write(disk, largest))?;
+        self.time_index.push(largest);
+        Ok(())
+    }
+
+    /// Writes to the files, behind what counts of them.
+    fn write(
+        &mut self,
+        disk: &mut dyn Disk,
+        write: impl FnOnce(&Self, &mut dyn Disk) -> Result<(), DiskError>,
+    ) -> Result<(), LogError> {
+        if self.has_tail {
+            disk.truncate(self.file, u64::from(self.size))?;
+            self.offset_index.cut_tail(disk)?;
+            self.time_index.cut_tail(disk)?;
+        }
+        let written = write(self, disk);
+        self.has_tail = written.is_err();
+        Ok(written?)
     }
 
     /// The bytes from `position` on, at most `len`.

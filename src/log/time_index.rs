@@ -75,24 +75,46 @@ impl TimeIndex {
         self.entries.len() + 1 >= index_bytes as usize / ENTRY_SIZE
     }
 
-    /// Adds an entry, unless its timestamp is not larger than the last one's.
-    pub(super) fn offer(
-        &mut self,
+    /// Writes an entry to the file, if it is [due](TimeIndex::is_due). It counts from
+    /// [`push`](TimeIndex::push) on.
+    pub(super) fn write(
+        &self,
         disk: &mut dyn Disk,
         entry: TimeIndexEntry,
     ) -> Result<(), DiskError> {
-        let last = self.last();
-        if entry.timestamp <= last.timestamp {
+        if !self.is_due(entry) {
             return Ok(());
         }
-        let relative = u32::try_from(entry.offset - self.base).expect("a segment spans an int32");
-        assert!(entry.offset >= last.offset, "a larger timestamp before the one that was indexed");
+        assert!(
+            entry.offset >= self.last().offset,
+            "a larger timestamp before the one that was indexed"
+        );
         let mut bytes = [0; ENTRY_SIZE];
         bytes[..8].copy_from_slice(&entry.timestamp.0.to_be_bytes());
-        bytes[8..].copy_from_slice(&relative.to_be_bytes());
-        disk.append_bytes(self.file, &bytes)?;
-        self.entries.push((entry.timestamp.0, relative));
-        Ok(())
+        bytes[8..].copy_from_slice(&self.relative(entry.offset).to_be_bytes());
+        disk.append_bytes(self.file, &bytes).map(drop)
+    }
+
+    /// Takes an entry that has been written, if it is due.
+    pub(super) fn push(&mut self, entry: TimeIndexEntry) {
+        if self.is_due(entry) {
+            let relative = self.relative(entry.offset);
+            self.entries.push((entry.timestamp.0, relative));
+        }
+    }
+
+    /// Whether the entry's timestamp is larger than the last one's; another one is no entry.
+    fn is_due(&self, entry: TimeIndexEntry) -> bool {
+        entry.timestamp > self.last().timestamp
+    }
+
+    /// Cuts what a failed write has left behind the last entry.
+    pub(super) fn cut_tail(&self, disk: &mut dyn Disk) -> Result<(), DiskError> {
+        disk.truncate(self.file, (self.entries.len() * ENTRY_SIZE) as u64)
+    }
+
+    fn relative(&self, offset: Offset) -> u32 {
+        u32::try_from(offset - self.base).expect("a segment spans an int32")
     }
 
     /// Drops the entries at and after `offset`.

@@ -71,8 +71,10 @@ impl fmt::Display for BrokerEvent {
             BrokerEvent::Refused { partition, error } => {
                 write!(f, "refuses a batch for {partition}: {error}")
             }
-            BrokerEvent::FetchParked { deadline } => write!(f, "fetch waits until {deadline}"),
-            BrokerEvent::FetchExpired => write!(f, "fetch has waited long enough"),
+            BrokerEvent::FetchDelayed { deadline } => {
+                write!(f, "fetch is delayed until {deadline}")
+            }
+            BrokerEvent::FetchExpired => write!(f, "delayed fetch expires"),
             BrokerEvent::TopicCreated { topic, partitions } => {
                 write!(f, "topic {topic} created with {partitions} partitions")
             }

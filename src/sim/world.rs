@@ -9,8 +9,6 @@ use super::fault::{Faults, RandomFaults};
 use super::input::{Call, ClientConfig, EventKey, Input, Node, Output};
 use super::queue::{Event, EventQueue, Scheduled};
 use super::trace::{Actor, Trace, TraceEvent};
-
-use crate::broker::metadata::Overrides;
 use crate::broker::{Broker, ConnectionId};
 use crate::client::admin::Admin;
 use crate::client::consumer::Consumer;
@@ -19,7 +17,7 @@ use crate::client::record::Record;
 use crate::client::{
     BatchId, Client, ClientId, DeliveryReport, Effect, OpId, Outcome, Progress, Sending,
 };
-use crate::config::{BrokerConfig, ConfigError};
+use crate::config::{ConfigError, parse_broker_file};
 use crate::error::Error;
 use crate::random::Random;
 use crate::types::{BrokerId, EventId, Time};
@@ -41,7 +39,7 @@ pub struct Setup {
     /// How long messages are under way.
     pub latency: Latency,
     /// What the brokers' properties files would hold.
-    pub configs: Overrides,
+    pub configs: BTreeMap<String, String>,
     /// How often something goes wrong.
     pub faults: RandomFaults,
 }
@@ -101,11 +99,11 @@ impl World {
     /// A world with one broker, at the beginning of virtual time.
     pub fn new(setup: &Setup) -> Result<Self, ConfigError> {
         let Setup { seed, latency, configs, faults } = setup.clone();
-        let config = BrokerConfig::from_overrides(&configs)?;
+        let configs = parse_broker_file(&configs)?;
         let id = BrokerId(1);
         let cluster_id = "kafkarium".to_owned();
         let ids = Random::stream(seed, "topic ids");
-        let broker = Broker::new(id, cluster_id, configs, config, ids);
+        let broker = Broker::new(id, cluster_id, configs, ids);
         let server = Server { broker, deadline: None, paused_until: None, crashed: false };
         Ok(World {
             seed,

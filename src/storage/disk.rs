@@ -33,7 +33,7 @@ impl Piece<'_> {
 /// being with its first file.
 ///
 /// After a failed [`append`](Disk::append) a file may end in part of what was to be written, as
-/// after a crash. The owner of the file then stops using it until recovery has cut it.
+/// after a crash. The owner of the file does not count it, and cuts it before the next append.
 pub trait Disk {
     /// Creates an empty file. Fails with [`DiskError::AlreadyExists`].
     fn create(&mut self, path: &str) -> Result<FileId, DiskError>;

@@ -26,23 +26,23 @@ pub struct MemoryDisk {
     /// Which file has which name. Shared between clones, since names change seldom.
     names: Arc<BTreeMap<Arc<str>, FileId>>,
     /// The files by id; the place of a removed file stays empty.
-    files: Vec<Slot>,
+    files: Vec<FileSlot>,
     bytes: u64,
     limit: u64,
 }
 
 #[derive(Clone, Debug)]
-enum Slot {
+enum FileSlot {
     Removed,
     Empty,
     Written(Arc<MemoryFile>),
 }
 
-impl Slot {
+impl FileSlot {
     fn len(&self) -> u64 {
         match self {
-            Slot::Removed | Slot::Empty => 0,
-            Slot::Written(file) => file.len(),
+            FileSlot::Removed | FileSlot::Empty => 0,
+            FileSlot::Written(file) => file.len(),
         }
     }
 }
@@ -78,9 +78,9 @@ impl MemoryDisk {
         DiskError::NotFound { path: self.path(file) }
     }
 
-    fn slot(&self, file: FileId) -> Result<&Slot, DiskError> {
+    fn slot(&self, file: FileId) -> Result<&FileSlot, DiskError> {
         match self.files.get(file.0 as usize) {
-            None | Some(Slot::Removed) => Err(self.not_found(file)),
+            None | Some(FileSlot::Removed) => Err(self.not_found(file)),
             Some(slot) => Ok(slot),
         }
     }
@@ -94,8 +94,8 @@ impl MemoryDisk {
             return Err(DiskError::OutOfRange { path: self.path(file), position, len });
         }
         match slot {
-            Slot::Written(contents) => Ok((Some(contents), len)),
-            Slot::Removed | Slot::Empty => Ok((None, len)),
+            FileSlot::Written(contents) => Ok((Some(contents), len)),
+            FileSlot::Removed | FileSlot::Empty => Ok((None, len)),
         }
     }
 
@@ -103,7 +103,7 @@ impl MemoryDisk {
     fn release(&mut self, file: FileId) {
         let slot = &mut self.files[file.0 as usize];
         self.bytes -= slot.len();
-        *slot = Slot::Removed;
+        *slot = FileSlot::Removed;
     }
 }
 
@@ -120,7 +120,7 @@ impl Disk for MemoryDisk {
         }
         let file = FileId(u32::try_from(self.files.len()).expect("fewer than 2^32 files"));
         Arc::make_mut(&mut self.names).insert(path.into(), file);
-        self.files.push(Slot::Empty);
+        self.files.push(FileSlot::Empty);
         Ok(file)
     }
 
@@ -141,12 +141,12 @@ impl Disk for MemoryDisk {
         }
         self.bytes = bytes;
         let slot = &mut self.files[file.0 as usize];
-        if let Slot::Written(contents) = slot {
+        if let FileSlot::Written(contents) = slot {
             Arc::make_mut(contents).append(pieces);
         } else {
             let mut contents = MemoryFile::default();
             contents.append(pieces);
-            *slot = Slot::Written(Arc::new(contents));
+            *slot = FileSlot::Written(Arc::new(contents));
         }
         Ok(position)
     }
@@ -172,7 +172,7 @@ impl Disk for MemoryDisk {
     }
 
     fn len(&self, file: FileId) -> Result<u64, DiskError> {
-        self.slot(file).map(Slot::len)
+        self.slot(file).map(FileSlot::len)
     }
 
     fn truncate(&mut self, file: FileId, len: u64) -> Result<(), DiskError> {
@@ -180,8 +180,8 @@ impl Disk for MemoryDisk {
         self.bytes -= file_len - len;
         let slot = &mut self.files[file.0 as usize];
         if len == 0 {
-            *slot = Slot::Empty;
-        } else if let Slot::Written(contents) = slot {
+            *slot = FileSlot::Empty;
+        } else if let FileSlot::Written(contents) = slot {
             Arc::make_mut(contents).truncate(len);
         }
         Ok(())

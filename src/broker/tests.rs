@@ -1,0 +1,127 @@
+//! A broker alone: requests in, replies and events out.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::api::{
+    FetchPartition, FetchRequest, MetadataRequest, MetadataTopic, ProducePartition, ProduceRequest,
+};
+use crate::config::{IsolationLevel, parse_broker_file};
+use crate::record::{BatchBuilder, BatchOptions};
+use crate::types::LeaderEpoch;
+
+fn broker(configs: &[(&str, &str)]) -> Broker {
+    let configs = parse_broker_file(configs.iter().copied()).unwrap();
+    Broker::new(BrokerId(1), "test".to_owned(), configs, Random::stream(1, "topic ids"))
+}
+
+fn ask(broker: &mut Broker, request: Request) -> Response {
+    let effects = broker.handle(Time::VIRTUAL_START, ConnectionId(1), 1, request);
+    let replies = effects.into_iter().filter_map(|effect| match effect {
+        BrokerEffect::Reply { response, .. } => Some(response),
+        _ => None,
+    });
+    replies.last().unwrap()
+}
+
+/// Asks about a topic as a producer does, creating it.
+fn metadata(broker: &mut Broker, topic: &str) -> MetadataTopic {
+    let topics = Some(vec![topic.into()]);
+    let request = MetadataRequest { topics, allow_auto_topic_creation: true };
+    let Response::Metadata(mut response) = ask(broker, Request::Metadata(request)) else {
+        panic!("another response");
+    };
+    response.topics.pop().unwrap()
+}
+
+/// The answer that creates a topic said LEADER_NOT_AVAILABLE, as before KRaft. A 4.3.1 broker says
+/// UNKNOWN_TOPIC_OR_PARTITION, also when the creation fails (`AutoTopicCreationManager`).
+#[test]
+fn auto_creation_answered_leader_not_available() {
+    let mut one = broker(&[]);
+    let unknown = ErrorCode::UnknownTopicOrPartition;
+    let table = [
+        ("orders", [unknown, ErrorCode::None]),
+        ("bad name", [ErrorCode::InvalidTopicException; 2]),
+        ("a.b", [unknown, ErrorCode::None]),
+        // It collides with the one before.
+        ("a_b", [unknown; 2]),
+    ];
+    for (topic, answers) in table {
+        for answer in answers {
+            assert_eq!(metadata(&mut one, topic).error_code, answer, "{topic}");
+        }
+    }
+    let mut short = broker(&[("default.replication.factor", "2")]);
+    assert_eq!(metadata(&mut short, "orders").error_code, unknown);
+    assert_eq!(metadata(&mut short, "orders").error_code, unknown);
+}
+
+fn produce(broker: &mut Broker, partition: &TopicPartition) -> ErrorCode {
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    builder.append(Time::VIRTUAL_START.timestamp(), None, Some(b"espresso"), &[]);
+    let partitions =
+        vec![ProducePartition { partition: partition.clone(), records: builder.build() }];
+    let request = ProduceRequest { acks: 1, timeout_ms: 0, partitions };
+    let Response::Produce(response) = ask(broker, Request::Produce(request)) else {
+        panic!("another response");
+    };
+    response.partitions[0].error_code
+}
+
+fn fetch(broker: &mut Broker, partition: &TopicPartition, epoch: i32) -> ErrorCode {
+    let wanted = FetchPartition {
+        partition: partition.clone(),
+        current_leader_epoch: LeaderEpoch(epoch),
+        fetch_offset: Offset::ZERO,
+        partition_max_bytes: 1000,
+    };
+    let request = FetchRequest {
+        max_wait_ms: 0,
+        min_bytes: 1,
+        max_bytes: 1000,
+        isolation_level: IsolationLevel::ReadUncommitted,
+        partitions: vec![wanted],
+    };
+    let Response::Fetch(response) = ask(broker, Request::Fetch(request)) else {
+        panic!("another response");
+    };
+    response.partitions[0].error_code
+}
+
+/// A broker that came back led its partitions in the old epoch. A single node of Kafka 4.3.1 led in
+/// epoch 0, after a clean restart in epoch 2, after a kill in epoch 4: it is fenced, which leaves
+/// the partition without a leader, and unfenced.
+#[test]
+fn a_restarted_broker_led_in_the_old_epoch() {
+    let mut one = broker(&[]);
+    metadata(&mut one, "orders");
+    let orders = TopicPartition::new("orders", 0);
+    assert_eq!(produce(&mut one, &orders), ErrorCode::None);
+    for epoch in [2, 4] {
+        one.restart();
+        let told = metadata(&mut one, "orders").partitions[0].leader_epoch;
+        assert_eq!((told, one.partitions[&orders].leader_epoch()), (LeaderEpoch(epoch), told));
+        assert_eq!(produce(&mut one, &orders), ErrorCode::None);
+        let codes = [epoch - 2, epoch, epoch + 1].map(|epoch| fetch(&mut one, &orders, epoch));
+        let (old, coming) = (ErrorCode::FencedLeaderEpoch, ErrorCode::UnknownLeaderEpoch);
+        assert_eq!(codes, [old, ErrorCode::None, coming]);
+    }
+    let begun = one.partitions[&orders].log().leader_epochs().entries().iter();
+    let begun: Vec<_> = begun.map(|entry| (entry.epoch.0, entry.start_offset.0)).collect();
+    assert_eq!(begun, [(0, 0), (2, 1), (4, 2)]);
+}
+
+/// Whatever the broker knows, it knows from its metadata log.
+#[test]
+fn the_image_is_what_the_log_says() {
+    let mut one = broker(&[]);
+    for topic in ["orders", "stock"] {
+        metadata(&mut one, topic);
+    }
+    one.restart();
+    let mut image = MetadataImage::default();
+    for record in &one.metadata_log {
+        image.replay(record);
+    }
+    assert_eq!(image, one.image);
+}
