@@ -370,8 +370,7 @@ impl Accumulator {
 /// Headers as the batch builder takes them.
 pub type HeaderRefs<'r> = &'r [(&'r str, Option<&'r [u8]>)];
 
-/// The headers of a record; none cost nothing.
-#[inline]
+/// The headers of a record.
 pub fn headers<'r>(record: &'r Record<'_>) -> Vec<(&'r str, Option<&'r [u8]>)> {
     let header = |(key, value): &'r (Cow<'_, str>, Option<Payload<'_>>)| {
         (&**key, value.as_ref().map(Payload::as_slice))

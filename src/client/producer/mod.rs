@@ -172,8 +172,15 @@ impl Producer {
             Ok(None) => return Sending::Waiting(op),
             Err(error) => return Sending::Failed(error),
         };
-        let headers = headers(record);
-        if let Err(error) = self.check_size(record, &headers) {
+        let collected;
+        let headers = match record.headers.is_empty() {
+            true => &[][..],
+            false => {
+                collected = headers(record);
+                &collected
+            }
+        };
+        if let Err(error) = self.check_size(record, headers) {
             return Sending::Failed(error);
         }
         let timestamp = record.timestamp.unwrap_or_else(|| now.timestamp());
@@ -199,7 +206,7 @@ impl Producer {
             },
         };
         let slot = (topic, partition);
-        match self.accumulator.append(now, slot, sticky, record, &headers, timestamp, effects) {
+        match self.accumulator.append(now, slot, sticky, record, headers, timestamp, effects) {
             Ok(Appended { number, index, bytes, full, ready }) => {
                 if sticky {
                     self.accumulator.topics[topic].partitioner.produced(bytes, full);
