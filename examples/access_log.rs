@@ -41,7 +41,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut consumed = BTreeSet::new();
     loop {
         let mut all: Vec<&mut Consumer> = consumers.iter_mut().collect();
-        let records = cluster.poll_all(&mut all, Duration::from_secs(1))?.concat();
+        let polled = cluster.poll_all(&mut all, Duration::from_secs(1))?;
+        let records = polled.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
         if records.is_empty() {
             break;
         }

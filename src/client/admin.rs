@@ -83,8 +83,8 @@ impl Admin {
         Progress::DONE
     }
 
-    pub fn abandon(&mut self, op: OpId) {
-        self.calls.remove(&op);
+    pub fn abandon(&mut self, gone: impl Fn(OpId) -> bool) {
+        self.calls.retain(|&op, _| !gone(op));
     }
 
     pub fn on_response(

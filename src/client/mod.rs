@@ -276,8 +276,8 @@ impl Client {
     }
 
     /// Nobody waits for a call any more.
-    pub fn abandon(&mut self, op: OpId) {
-        each_client!(self, client => client.abandon(op));
+    pub fn abandon(&mut self, gone: impl Fn(OpId) -> bool) {
+        each_client!(self, client => client.abandon(gone));
     }
 
     /// It dies: whatever waits fails with [`Error::Closed`], nothing more is sent.

@@ -9,13 +9,18 @@ use super::driver::Handle;
 use super::entry::Shared;
 use super::{Cluster, Operation};
 use crate::api::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
+use crate::client;
 use crate::client::consumer::SeekTo;
 use crate::client::{ClientId, Outcome};
 use crate::error::Error;
 use crate::sim::Call;
 use crate::types::{Offset, Time, Timestamp, TopicPartition};
 
-/// Reads records. One thread at a time uses it.
+/// Reads records. One thread at a time uses it. Dropping the handle does not close it.
+///
+/// Besides what stands there, every call may end with [`Error::ConcurrentDrive`], while another thread
+/// drives a virtual clock, and with [`Error::Rewound`], when the world was put back behind the moment
+/// in which the consumer was made.
 #[derive(Debug)]
 pub struct Consumer {
     shared: Arc<Shared>,
@@ -147,20 +152,23 @@ impl Consumer {
         self.call(Call::SetPaused(partitions, false), "a resume").map(|_| ())
     }
 
-    /// The assigned partitions, in order.
+    /// The assigned partitions, in order; none for a handle that is younger than the world.
     #[must_use]
     pub fn assignment(&self) -> Vec<TopicPartition> {
-        let driver = self.shared.look();
-        let consumer = driver.world.consumer(self.handle.id);
-        consumer.map_or_else(Vec::new, |consumer| consumer.assignment().cloned().collect())
+        self.look(|consumer| consumer.assignment().cloned().collect())
     }
 
-    /// Those of the assigned partitions that are paused, in order.
+    /// Those of the assigned partitions that are paused, in order; none for a handle that is younger
+    /// than the world.
     #[must_use]
     pub fn paused(&self) -> Vec<TopicPartition> {
+        self.look(|consumer| consumer.paused().cloned().collect())
+    }
+
+    fn look<T: Default>(&self, look: impl FnOnce(&client::consumer::Consumer) -> T) -> T {
         let driver = self.shared.look();
         let consumer = driver.world.consumer(self.handle.id);
-        consumer.map_or_else(Vec::new, |consumer| consumer.paused().cloned().collect())
+        consumer.filter(|_| driver.check(self.handle).is_ok()).map(look).unwrap_or_default()
     }
 
     /// The offset of the next record that `poll` will give.
@@ -240,10 +248,10 @@ impl Consumer {
         self.look_up(wanted)
     }
 
-    /// Closes the consumer.
+    /// Closes the consumer. Closed twice, it stays closed.
     ///
     /// # Errors
-    /// None so far.
+    /// [`Error::Rewound`], [`Error::ConcurrentDrive`].
     pub fn close(&mut self) -> Result<(), Error> {
         self.call(Call::Close, "the consumer to close").map(|_| ())
     }
@@ -267,33 +275,39 @@ pub(super) fn poll_all(
     shared: &Arc<Shared>,
     consumers: &mut [&mut Consumer],
     timeout: Duration,
-) -> Result<Vec<Vec<ConsumerRecord>>, Error> {
+) -> Result<Vec<Result<Vec<ConsumerRecord>, Error>>, Error> {
     if consumers.iter().any(|consumer| !Arc::ptr_eq(&consumer.shared, shared)) {
         let why = "a consumer is of another cluster".to_owned();
         return Err(Error::InvalidArgument(why));
     }
     let begin = |consumer: &mut &mut Consumer| consumer.begin_poll(timeout);
     let mut polls = consumers.iter_mut().map(begin).collect::<Result<Vec<_>, _>>()?;
-    let mut records: Vec<Vec<ConsumerRecord>> = polls.iter().map(|_| Vec::new()).collect();
+    let mut given: Vec<_> = polls.iter().map(|_| None).collect();
     loop {
-        let mut waiting = false;
-        for (poll, records) in polls.iter_mut().zip(&mut records) {
-            match poll.take() {
-                Some(result) => records.append(&mut result?),
-                None => waiting |= !poll.is_done(),
-            }
+        for (poll, given) in polls.iter_mut().zip(&mut given) {
+            *given = given.take().or_else(|| poll.take());
         }
-        if !waiting || records.iter().any(|records| !records.is_empty()) {
-            return Ok(records);
+        let has_news = |result: &Option<Result<Vec<_>, _>>| match result {
+            Some(Ok(records)) => !records.is_empty(),
+            Some(Err(_)) => true,
+            None => false,
+        };
+        if given.iter().any(has_news) || given.iter().all(Option::is_some) {
+            let nothing = || Ok(Vec::new());
+            return Ok(given
+                .iter_mut()
+                .map(|given| given.take().unwrap_or_else(nothing))
+                .collect());
         }
         let mut driver = shared.enter()?;
         if driver.is_real() {
             driver.sleep(None);
-            continue;
+        } else {
+            let stepped = driver.step();
+            driver.take_broken()?;
+            if stepped.is_none() {
+                return Err(Error::Stalled { what: "a poll of several consumers".to_owned() });
+            }
         }
-        if driver.step().is_none() {
-            return Err(Error::Stalled { what: "a poll of several consumers".to_owned() });
-        }
-        driver.take_broken()?;
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,6 +20,10 @@ use crate::sim::{
     View, World,
 };
 use crate::types::{EventId, Time};
+
+/// The births of all clients of this process: so no handle is taken for one of another cluster, of
+/// a fork, or of another course of events.
+static BIRTHS: AtomicU64 = AtomicU64::new(0);
 
 /// A client, and which of those that had its number in the course of restores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +43,6 @@ pub(super) struct Driver {
     clock: Clock,
     /// The birth of each client, by its number.
     births: Vec<u64>,
-    next_birth: u64,
     /// How many restores there have been.
     pub(super) timeline: u64,
     invariants: Vec<Invariant>,
@@ -52,6 +56,8 @@ pub(super) struct Driver {
     /// The threads that sleep.
     pub(super) sleepers: BTreeMap<u64, Sleeper>,
     pub(super) wakers: BTreeMap<OpId, Waker>,
+    /// Those that are called as soon as the driver is given back.
+    pub(super) to_wake: Vec<Waker>,
     pub(super) timer_runs: bool,
 }
 
@@ -106,7 +112,6 @@ impl Driver {
             checkpoints: Checkpoints::default(),
             clock: if real_time { Clock::real() } else { Clock::Virtual },
             births: Vec::new(),
-            next_birth: 0,
             timeline: 0,
             invariants: Vec::new(),
             broken: None,
@@ -115,16 +120,18 @@ impl Driver {
             found: (0, 0),
             sleepers: BTreeMap::new(),
             wakers: BTreeMap::new(),
+            to_wake: Vec::new(),
             timer_runs: false,
         }
     }
 
     /// A copy that goes its own way, on the same kind of clock and without the waiting calls.
     pub fn fork(&self) -> Driver {
-        let mut fork = Driver::new(self.world.clone(), self.trace.clone(), None, false);
-        fork.journal = self.journal.clone();
+        let journal = self.journal.clone();
+        let mut fork = Driver::new(self.world.clone(), self.trace.clone(), journal, false);
+        fork.checkpoints = self.checkpoints.clone();
         fork.births.clone_from(&self.births);
-        fork.next_birth = self.next_birth;
+        fork.apply(Input::AbandonAll);
         if let Clock::Real { .. } = self.clock {
             fork.clock = Clock::Real { at: Instant::now(), time: self.now() };
             fork.look_at_clock();
@@ -154,10 +161,15 @@ impl Driver {
     /// Whatever reaches the world goes through here.
     pub fn apply(&mut self, input: Input<'_>) -> Output {
         let now = if matches!(input, Input::Step) { self.world.now() } else { self.now() };
+        self.apply_at(now, input)
+    }
+
+    fn apply_at(&mut self, now: Time, input: Input<'_>) -> Output {
         self.record(now, &input);
         let output = self.world.apply(now, input, &mut self.trace);
         for report in self.world.take_reports() {
-            self.deliveries.report(report);
+            let is_settled = self.world.batch_records(report.batch).is_none();
+            self.deliveries.report(&report, is_settled, &mut self.to_wake);
         }
         if !self.invariants.is_empty() {
             let event = match output {
@@ -236,16 +248,9 @@ impl Driver {
         self.catch_up(target);
         self.take_broken()?;
         if !self.is_real() {
-            self.world_tick(target);
+            self.apply_at(target, Input::Tick);
         }
-        Ok(())
-    }
-
-    fn world_tick(&mut self, target: Time) {
-        if let Some(journal) = &mut self.journal {
-            journal.record(target, &Input::Tick);
-        }
-        self.world.apply(target, Input::Tick, &mut self.trace);
+        self.take_broken()
     }
 
     pub fn take_broken(&mut self) -> Result<(), Error> {
@@ -255,8 +260,7 @@ impl Driver {
     pub fn create(&mut self, config: ClientConfig) -> Handle {
         match self.apply(Input::Create(Box::new(config))) {
             Output::Created(id) => {
-                let birth = self.next_birth;
-                self.next_birth += 1;
+                let birth = BIRTHS.fetch_add(1, Ordering::Relaxed);
                 self.births.push(birth);
                 Handle { id, birth }
             }
@@ -328,19 +332,18 @@ impl Driver {
             invariant.held = true;
         }
         let world = &self.world;
-        self.deliveries.rewind(|batch| world.batch_records(batch));
+        self.deliveries.rewind(|batch| world.batch_records(batch), &mut self.to_wake);
         if let Clock::Real { .. } = self.clock {
             self.clock = Clock::Real { at: Instant::now(), time: self.world.now() };
             self.look_at_clock();
         }
-        for (_, waker) in std::mem::take(&mut self.wakers) {
-            waker.wake();
-        }
+        self.to_wake.extend(std::mem::take(&mut self.wakers).into_values());
+        self.apply(Input::AbandonAll);
     }
 
     /// Back to the moment before the last event, by the nearest checkpoint and the journal.
     pub fn step_back(&mut self) -> Result<(), Error> {
-        let Some(journal) = self.journal.clone() else {
+        let Some(journal) = &self.journal else {
             let why = "step_back needs a journal: build the cluster with .journal(true)";
             return Err(Error::InvalidArgument(why.to_owned()));
         };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::task::Waker;
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -72,6 +73,11 @@ impl Entry<'_> {
         let now = self.present;
         self.catch_up(now);
         self.tell_sleepers();
+        if !self.to_wake.is_empty() {
+            // An executor may well poll what it wakes, here and now.
+            let wakers = std::mem::take(&mut self.to_wake);
+            MutexGuard::unlocked(&mut self.guard, || wakers.into_iter().for_each(Waker::wake));
+        }
     }
 
     /// Drives until a call is done. A call that is given up is abandoned.

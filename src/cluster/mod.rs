@@ -309,16 +309,17 @@ impl Cluster {
     }
 
     /// Polls several consumers at once, driving the world once for all of them, until one of them
-    /// has records or fails, or the time is up. Gives what each of them got.
+    /// has records or fails, or the time is up. Gives what each of them got, in their order.
     ///
     /// # Errors
-    /// The first error that a consumer meets; [`Error::InvalidArgument`] for consumers of different
-    /// clusters.
+    /// [`Error::InvalidArgument`] for consumers of different clusters or one without an assignment,
+    /// [`Error::Stalled`], [`Error::InvariantBroken`], [`Error::ConcurrentDrive`]; nobody has been given
+    /// anything then.
     pub fn poll_all(
         &self,
         consumers: &mut [&mut Consumer],
         timeout: Duration,
-    ) -> Result<Vec<Vec<ConsumerRecord>>, Error> {
+    ) -> Result<Vec<Result<Vec<ConsumerRecord>, Error>>, Error> {
         consumer::poll_all(&self.shared, consumers, timeout)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use super::driver::Handle;
 use super::entry::Shared;
@@ -15,7 +15,8 @@ use crate::sim::Call;
 ///
 /// It is a `Future` too, under any executor: on the virtual clock each poll applies one event, so
 /// that several futures that are polled in turn advance one world together; on the real clock the
-/// waker is called when the result is there. Dropped before, the call is abandoned.
+/// waker is called when the result is there. Dropped before, the call is abandoned; dropped with a
+/// result that was not taken, that is lost, as records are that `poll` gave and nobody looked at.
 #[derive(Debug)]
 #[must_use = "a call that is dropped is abandoned"]
 pub struct Operation<T> {
@@ -85,48 +86,40 @@ impl<T> Operation<T> {
     /// Drives until the result is there.
     ///
     /// # Errors
-    /// What the call ends with, and [`Error::Stalled`] when nothing can happen any more.
+    /// What the call ends with, [`Error::ConcurrentDrive`], and [`Error::Stalled`] when nothing can
+    /// happen any more.
     pub fn wait(mut self) -> Result<T, Error> {
-        match std::mem::replace(&mut self.state, State::Taken) {
-            State::Ready(result) => result.and_then(self.convert),
-            State::Taken => Err(Error::InvalidArgument("the result has been taken".to_owned())),
-            State::Waiting { op, timeline } => {
-                let shared = self.shared.clone();
-                let driver = shared.enter()?;
-                if driver.timeline() != timeline {
-                    return Err(Error::Rewound);
-                }
-                (self.convert)(driver.finish(self.handle, op, self.what)?)
+        if let State::Waiting { op, timeline } = self.state {
+            let shared = self.shared.clone();
+            let driver = shared.enter()?;
+            // From here on the call is abandoned by whoever drives it.
+            self.state = State::Taken;
+            if driver.timeline() != timeline {
+                return Err(Error::Rewound);
             }
+            return (self.convert)(driver.finish(self.handle, op, self.what)?);
         }
+        let taken = || Err(Error::InvalidArgument("the result has been taken".to_owned()));
+        self.take().unwrap_or_else(taken)
     }
 
-    fn advance(&mut self, context: &Context<'_>) {
-        let State::Waiting { op, .. } = self.state else { return };
+    /// Lets one event happen on the virtual clock; on the real one, asks to be woken. Says whether
+    /// to look again at once.
+    fn advance(&mut self, waker: &Waker) -> Result<bool, Error> {
+        let State::Waiting { op, .. } = self.state else { return Ok(false) };
         let shared = self.shared.clone();
-        let mut driver = match shared.enter() {
-            Ok(driver) => driver,
-            Err(error) => {
-                self.state = State::Ready(Err(error));
-                return;
-            }
-        };
+        let mut driver = shared.enter()?;
         if driver.is_real() {
-            driver.wake_on(op, context.waker().clone());
+            driver.wake_on(op, waker.clone());
             shared.start_timer(&mut driver);
-            if driver.world.has_result(op) {
-                context.waker().wake_by_ref();
-            }
-            return;
+            return Ok(driver.world.has_result(op));
         }
         let stepped = driver.step();
-        if let Err(error) = driver.take_broken() {
-            driver.abandon(self.handle, op);
-            self.state = State::Ready(Err(error));
-        } else if stepped.is_none() && !driver.world.has_result(op) {
-            driver.abandon(self.handle, op);
-            self.state = State::Ready(Err(Error::Stalled { what: self.what.to_owned() }));
+        driver.take_broken()?;
+        if stepped.is_none() && !driver.world.has_result(op) {
+            return Err(Error::Stalled { what: self.what.to_owned() });
         }
+        Ok(true)
     }
 }
 
@@ -138,16 +131,18 @@ impl<T> Future for Operation<T> {
         if let Some(result) = operation.take() {
             return Poll::Ready(result);
         }
-        operation.advance(context);
-        match operation.take() {
-            Some(result) => Poll::Ready(result),
-            None => {
-                if matches!(operation.state, State::Waiting { .. }) && !operation.shared.is_real() {
-                    context.waker().wake_by_ref();
-                }
-                Poll::Pending
-            }
+        // After an error the call still waits, and is abandoned with its operation.
+        let again = match operation.advance(context.waker()) {
+            Ok(again) => again,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        if let Some(result) = operation.take() {
+            return Poll::Ready(result);
         }
+        if again {
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 }
 

@@ -21,7 +21,12 @@ use crate::types::{Offset, Time, Timestamp};
 /// The user's own choice of a partition among so many.
 pub(super) type UserPartitioner = Arc<dyn Fn(&Record<'_>, i32) -> i32 + Send + Sync>;
 
-/// Sends records. Cheap to clone; all clones are one producer.
+/// Sends records. Cheap to clone; all clones are one producer. Dropping the last one does not close
+/// it: what was sent is still delivered as the world goes on.
+///
+/// Besides what stands there, every call may end with [`Error::ConcurrentDrive`], while another thread
+/// drives a virtual clock, and with [`Error::Rewound`], when the world was put back behind the moment
+/// in which the producer was made.
 #[derive(Clone)]
 pub struct Producer {
     shared: Arc<Shared>,
@@ -68,11 +73,16 @@ struct FateState {
 }
 
 impl BatchFate {
-    fn tell(&self, report: DeliveryReport) {
+    fn tell(&self, report: DeliveryReport, to_wake: &mut Vec<Waker>) {
         let mut state = self.state.lock();
         state.reports.push(report);
-        for waker in state.wakers.drain(..) {
-            waker.wake();
+        to_wake.append(&mut state.wakers);
+    }
+
+    fn wake(&self, waker: &Waker) {
+        let wakers = &mut self.state.lock().wakers;
+        if !wakers.iter().any(|other| other.will_wake(waker)) {
+            wakers.push(waker.clone());
         }
     }
 
@@ -98,7 +108,11 @@ impl BatchFate {
 /// The batches whose fate is open.
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
-    open: BTreeMap<BatchId, Arc<BatchFate>>,
+    /// A batch that was open when the world was put back has a fate for what was sent into it
+    /// before, and one for what was sent since.
+    open: BTreeMap<(BatchId, u64), Arc<BatchFate>>,
+    /// How often the world was put back.
+    rewinds: u64,
     /// The batch of the latest record: the next one is likely in it too.
     latest: Option<(BatchId, Arc<BatchFate>)>,
 }
@@ -119,29 +133,45 @@ impl Deliveries {
             let (shared, state) = (Arc::downgrade(shared), Mutex::default());
             Arc::new(BatchFate { shared, state })
         };
-        let fate = self.open.entry(batch).or_insert_with(new).clone();
+        let fate = self.open.entry((batch, self.rewinds)).or_insert_with(new).clone();
         self.latest = Some((batch, fate.clone()));
         fate
     }
 
-    pub(super) fn report(&mut self, report: DeliveryReport) {
-        if let Some(fate) = self.open.get(&report.batch) {
-            fate.tell(report);
+    /// Tells those who ask for a batch what became of a part of it, or of the rest.
+    pub(super) fn report(
+        &mut self,
+        report: &DeliveryReport,
+        is_settled: bool,
+        to_wake: &mut Vec<Waker>,
+    ) {
+        let batch = report.batch;
+        for (_, fate) in self.open.range((batch, 0)..=(batch, u64::MAX)) {
+            fate.tell(report.clone(), to_wake);
         }
-        // A batch that nobody asks about any more is forgotten.
-        self.open.retain(|_, fate| Arc::strong_count(fate) > 1);
+        if is_settled {
+            while let Some((&key, _)) = self.open.range((batch, 0)..=(batch, u64::MAX)).next() {
+                self.open.remove(&key);
+            }
+            self.latest.take_if(|(latest, _)| *latest == batch);
+        }
     }
 
     /// After a restore: what has not been sent yet then is lost. `records` says how many records of
     /// a batch there are, if its fate is open.
-    pub(super) fn rewind(&mut self, records: impl Fn(BatchId) -> Option<u32>) {
+    pub(super) fn rewind(
+        &mut self,
+        records: impl Fn(BatchId) -> Option<u32>,
+        to_wake: &mut Vec<Waker>,
+    ) {
         self.latest = None;
-        self.open.retain(|&batch, fate| {
+        self.rewinds += 1;
+        self.open.retain(|&(batch, _), fate| {
             let left = records(batch);
             let first = left.unwrap_or(0);
             if first < u32::MAX {
                 let (count, result) = (u32::MAX - first, Err(Error::Rewound));
-                fate.tell(DeliveryReport { batch, first, count, result });
+                fate.tell(DeliveryReport { batch, first, count, result }, to_wake);
             }
             left.is_some()
         });
@@ -308,7 +338,7 @@ impl Future for Delivery {
             Err(error) => return Poll::Ready(Err(error)),
         };
         if driver.is_real() {
-            self.fate.state.lock().wakers.push(context.waker().clone());
+            self.fate.wake(context.waker());
             shared.start_timer(&mut driver);
         } else {
             let stepped = driver.step();

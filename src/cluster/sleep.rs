@@ -182,9 +182,7 @@ impl Driver {
     pub fn tell_sleepers(&mut self) {
         let done = |op: &OpId| self.world.has_result(*op);
         for op in self.wakers.keys().copied().filter(done).collect::<Vec<_>>() {
-            if let Some(waker) = self.wakers.remove(&op) {
-                waker.wake();
-            }
+            self.to_wake.extend(self.wakers.remove(&op));
         }
         let next = self.world.next_due();
         let (world, timeline) = (&mut self.world, self.timeline);

@@ -30,10 +30,10 @@ impl World {
         let mut lines = BTreeMap::new();
         lines.insert("clock".to_owned(), self.now.to_string());
         lines.insert("events queued".to_owned(), self.queue.len().to_string());
-        for (id, server) in &self.servers {
-            let state = if server.crashed { "down" } else { "up" };
+        for (id, node) in &self.brokers {
+            let state = if node.crashed { "down" } else { "up" };
             lines.insert(format!("broker-{id}"), state.to_owned());
-            for (name, partition) in server.broker.partitions() {
+            for (name, partition) in node.broker.partitions() {
                 let log = partition.log();
                 let bases: Vec<String> =
                     log.segments().map(|segment| segment.base_offset().to_string()).collect();
@@ -48,8 +48,8 @@ impl World {
                 lines.insert(format!("broker-{id} {name}"), state);
             }
         }
-        for (id, member) in (0..).map(ClientId).zip(&self.members) {
-            for (part, state) in member.client.describe() {
+        for (id, node) in (0..).map(ClientId).zip(&self.clients) {
+            for (part, state) in node.client.describe() {
                 let name = format!("{} {part}", self.actor(id));
                 lines.insert(name.trim_end().to_owned(), state);
             }

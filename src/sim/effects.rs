@@ -16,8 +16,8 @@ impl World {
         act: impl FnOnce(&mut Client, Time, &mut Vec<Effect>),
     ) {
         let mut effects = std::mem::take(&mut self.effects);
-        if let Some(member) = self.members.get_mut(id.index()) {
-            act(&mut member.client, self.now, &mut effects);
+        if let Some(node) = self.clients.get_mut(id.index()) {
+            act(&mut node.client, self.now, &mut effects);
         }
         self.carry_out(id, effects, trace);
     }
@@ -49,19 +49,19 @@ impl World {
 
     pub(super) fn set_client_deadline(&mut self, id: ClientId) {
         let earliest = self.paused_until(id.into()).unwrap_or(self.now);
-        let Some(member) = self.members.get_mut(id.index()) else { return };
-        let wanted = member.client.next_deadline().map(|due| due.max(earliest));
-        let current = member.deadline.map(|(due, _)| due);
+        let Some(node) = self.clients.get_mut(id.index()) else { return };
+        let wanted = node.client.next_deadline().map(|due| due.max(earliest));
+        let current = node.deadline.map(|(due, _)| due);
         if wanted == current {
             return;
         }
-        if let Some(key) = member.deadline.take() {
+        if let Some(key) = node.deadline.take() {
             self.queue.remove(&key);
         }
         if let Some(due) = wanted {
             let key = self.schedule(due, Event::ClientDeadline(id));
-            if let Some(member) = self.members.get_mut(id.index()) {
-                member.deadline = Some(key);
+            if let Some(node) = self.clients.get_mut(id.index()) {
+                node.deadline = Some(key);
             }
         }
     }
@@ -95,19 +95,19 @@ impl World {
 
     pub(super) fn set_broker_deadline(&mut self, id: BrokerId) {
         let earliest = self.paused_until(id.into()).unwrap_or(self.now);
-        let Some(server) = self.servers.get_mut(&id) else { return };
-        let wanted = server.broker.next_deadline().map(|due| due.max(earliest));
-        let current = server.deadline.map(|(due, _)| due);
+        let Some(node) = self.brokers.get_mut(&id) else { return };
+        let wanted = node.broker.next_deadline().map(|due| due.max(earliest));
+        let current = node.deadline.map(|(due, _)| due);
         if wanted == current {
             return;
         }
-        if let Some(key) = server.deadline.take() {
+        if let Some(key) = node.deadline.take() {
             self.queue.remove(&key);
         }
         if let Some(due) = wanted {
             let key = self.schedule(due, Event::BrokerDeadline(id));
-            if let Some(server) = self.servers.get_mut(&id) {
-                server.deadline = Some(key);
+            if let Some(node) = self.brokers.get_mut(&id) {
+                node.deadline = Some(key);
             }
         }
     }

@@ -47,6 +47,8 @@ pub enum Input<'a> {
     Call(ClientId, Call),
     /// Nobody waits for a call any more.
     Abandon(ClientId, OpId),
+    /// Nobody waits for any call any more: the world is a copy, or has been put back.
+    AbandonAll,
     /// Apply the next event, jumping to its time.
     Step,
     /// Apply this event next, whatever else is due before it.
@@ -113,6 +115,7 @@ impl Input<'_> {
             Input::SendOwned(client, record) => Input::SendOwned(*client, record.clone()),
             Input::Call(client, call) => Input::Call(*client, call.clone()),
             Input::Abandon(client, op) => Input::Abandon(*client, *op),
+            Input::AbandonAll => Input::AbandonAll,
             Input::Step => Input::Step,
             Input::Deliver(key) => Input::Deliver(*key),
             Input::Tick => Input::Tick,

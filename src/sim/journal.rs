@@ -56,7 +56,7 @@ impl Journal {
     }
 
     /// The fingerprint of the trace when this copy of the journal was taken: what a replay has to
-    /// come to.
+    /// come to. 0 when the cluster kept no trace, as nothing can be compared then.
     #[must_use]
     pub fn fingerprint(&self) -> u32 {
         self.fingerprint

@@ -1,8 +1,9 @@
 //! The trace: what happened, when, to whom, and because of what.
 //!
 //! It lies outside the world: a snapshot keeps only how long it was and what its fingerprint was.
-//! The fingerprint is the CRC-32 of all entries, fed as little-endian numbers and length-prefixed
-//! text, so it is the same on every machine.
+//! The fingerprint is the CRC-32 of all entries, as their derived `Hash` gives them out: numbers in
+//! little-endian, `usize` as 64 bits, text behind its bytes a byte 255. So it is the same on every
+//! machine. It may change with a new version of this crate, or of the compiler's `derive`.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -146,7 +147,7 @@ pub struct TraceEntry {
     pub event: TraceEvent,
 }
 
-/// Entries kept unless the cluster is built with another limit.
+/// How many entries are kept, the newest ones.
 pub const DEFAULT_TRACE_LIMIT: usize = 1 << 16;
 
 /// The entries so far, oldest first. Only the newest ones are kept; the fingerprint covers all.

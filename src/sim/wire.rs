@@ -111,17 +111,17 @@ impl World {
     /// it is refused; the client learns so a little later.
     fn connect(&mut self, client: ClientId, broker: BrokerId, trace: &mut Trace) -> ConnectionId {
         let actor = self.actor(client);
-        if let Some(member) = self.members.get(client.index())
-            && let Some(&open) = member.connections.get(&broker)
+        if let Some(node) = self.clients.get(client.index())
+            && let Some(&open) = node.connections.get(&broker)
         {
             return open;
         }
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        if let Some(member) = self.members.get_mut(client.index()) {
-            member.connections.insert(broker, connection);
+        if let Some(node) = self.clients.get_mut(client.index()) {
+            node.connections.insert(broker, connection);
         }
-        if self.servers.get(&broker).is_none_or(|server| server.crashed) {
+        if self.brokers.get(&broker).is_none_or(|node| node.crashed) {
             let due = self.now.after_micros(self.draw_latency().max(1));
             self.schedule(due, Event::Disconnected { route: Route { client, broker, connection } });
             return connection;
@@ -142,11 +142,11 @@ impl World {
     /// A client closes its connection: what is in flight on it is lost.
     pub(super) fn close(&mut self, client: ClientId, broker: BrokerId, trace: &mut Trace) {
         let actor = self.actor(client);
-        let Some(member) = self.members.get_mut(client.index()) else { return };
-        let Some(connection) = member.connections.remove(&broker) else { return };
+        let Some(node) = self.clients.get_mut(client.index()) else { return };
+        let Some(connection) = node.connections.remove(&broker) else { return };
         self.connections.remove(&connection);
-        if let Some(server) = self.servers.get_mut(&broker) {
-            server.broker.on_disconnect(connection);
+        if let Some(node) = self.brokers.get_mut(&broker) {
+            node.broker.on_disconnect(connection);
         }
         self.set_broker_deadline(broker);
         let event = TraceEvent::Disconnected { from: Actor::Broker(broker), connection };
@@ -157,8 +157,8 @@ impl World {
     /// later.
     pub(super) fn reset(&mut self, broker: BrokerId, connection: ConnectionId) {
         let Some(link) = self.connections.remove(&connection) else { return };
-        if let Some(server) = self.servers.get_mut(&broker) {
-            server.broker.on_disconnect(connection);
+        if let Some(node) = self.brokers.get_mut(&broker) {
+            node.broker.on_disconnect(connection);
         }
         let due = self.now.after_micros(self.draw_latency().max(1));
         let route = Route { client: link.client, broker, connection };
@@ -171,9 +171,9 @@ impl World {
         let event = TraceEvent::Disconnected { from: Actor::Broker(broker), connection };
         let id = trace.record(self.now, self.cause, self.actor(client), event);
         self.cause = Some(id);
-        let Some(member) = self.members.get_mut(client.index()) else { return id };
-        if member.connections.get(&broker) == Some(&connection) {
-            member.connections.remove(&broker);
+        let Some(node) = self.clients.get_mut(client.index()) else { return id };
+        if node.connections.get(&broker) == Some(&connection) {
+            node.connections.remove(&broker);
             self.with_client(client, trace, |client, now, effects| {
                 client.on_disconnect(now, broker, effects);
             });
@@ -203,8 +203,8 @@ impl World {
         let delivered = TraceEvent::Delivered { from, direction, api, correlation_id };
         let id = trace.record(self.now, self.cause, to, delivered);
         self.cause = Some(id);
-        if let Some(server) = self.servers.get_mut(&broker) {
-            let effects = server.broker.handle(self.now, connection, correlation_id, request);
+        if let Some(node) = self.brokers.get_mut(&broker) {
+            let effects = node.broker.handle(self.now, connection, correlation_id, request);
             self.carry_out_broker(broker, effects, trace);
         }
         if reset == Some(Reset::After) {
@@ -275,17 +275,17 @@ impl World {
     /// A broker dies: its connections break, the requests that wait on it are forgotten. What it
     /// wrote stays on its disk.
     pub(super) fn crash_broker(&mut self, id: BrokerId, trace: &mut Trace) -> Output {
-        let Some(server) = self.servers.get_mut(&id) else {
+        let Some(node) = self.brokers.get_mut(&id) else {
             return Output::NoSuchNode(id.into());
         };
-        if server.crashed {
+        if node.crashed {
             return Output::Done;
         }
-        server.crashed = true;
-        server.paused_until = None;
+        node.crashed = true;
+        node.paused_until = None;
         self.cause = Some(trace.record(self.now, None, Actor::Broker(id), TraceEvent::Crashed));
         let open: Vec<ConnectionId> =
-            self.members.iter().filter_map(|member| member.connections.get(&id).copied()).collect();
+            self.clients.iter().filter_map(|node| node.connections.get(&id).copied()).collect();
         for connection in open {
             self.reset(id, connection);
         }
@@ -295,12 +295,12 @@ impl World {
 
     /// A broker comes back with what is on its disk.
     pub(super) fn restart(&mut self, id: BrokerId, trace: &mut Trace) -> Output {
-        let Some(server) = self.servers.get_mut(&id) else {
+        let Some(node) = self.brokers.get_mut(&id) else {
             return Output::NoSuchNode(id.into());
         };
-        if server.crashed {
-            server.crashed = false;
-            server.broker.restart();
+        if node.crashed {
+            node.crashed = false;
+            node.broker.restart();
             trace.record(self.now, None, Actor::Broker(id), TraceEvent::Restarted);
         }
         Output::Done
@@ -309,14 +309,14 @@ impl World {
     /// A client dies: what it had not sent is gone, its calls fail, its connections break.
     pub(super) fn crash_client(&mut self, id: ClientId, trace: &mut Trace) -> Output {
         let actor = self.actor(id);
-        let Some(member) = self.members.get_mut(id.index()) else {
+        let Some(node) = self.clients.get_mut(id.index()) else {
             return Output::NoSuchNode(id.into());
         };
         self.cause = Some(trace.record(self.now, None, actor, TraceEvent::Crashed));
         let mut effects = Vec::new();
-        member.client.crash(&mut effects);
-        member.paused_until = None;
-        let brokers: Vec<BrokerId> = member.connections.keys().copied().collect();
+        node.client.crash(&mut effects);
+        node.paused_until = None;
+        let brokers: Vec<BrokerId> = node.connections.keys().copied().collect();
         for broker in brokers {
             effects.push(Effect::Disconnect { broker });
         }
@@ -329,12 +329,12 @@ impl World {
         let until = self.now.after(duration).max(self.paused_until(node).unwrap_or(self.now));
         let (actor, paused) = match node {
             Node::Broker(id) => {
-                let server = self.servers.get_mut(&id);
-                (Actor::Broker(id), server.map(|server| &mut server.paused_until))
+                let node = self.brokers.get_mut(&id);
+                (Actor::Broker(id), node.map(|node| &mut node.paused_until))
             }
             Node::Client(id) => {
                 let actor = self.actor(id);
-                (actor, self.members.get_mut(id.index()).map(|member| &mut member.paused_until))
+                (actor, self.clients.get_mut(id.index()).map(|node| &mut node.paused_until))
             }
         };
         let Some(paused) = paused else { return Output::NoSuchNode(node) };
@@ -342,13 +342,13 @@ impl World {
         let deadline = self.queue.postpone(node, until);
         match node {
             Node::Broker(id) => {
-                if let Some(server) = self.servers.get_mut(&id) {
-                    server.deadline = deadline.or(server.deadline);
+                if let Some(node) = self.brokers.get_mut(&id) {
+                    node.deadline = deadline.or(node.deadline);
                 }
             }
             Node::Client(id) => {
-                if let Some(member) = self.members.get_mut(id.index()) {
-                    member.deadline = deadline.or(member.deadline);
+                if let Some(node) = self.clients.get_mut(id.index()) {
+                    node.deadline = deadline.or(node.deadline);
                 }
             }
         }

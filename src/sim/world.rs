@@ -56,7 +56,7 @@ pub(super) struct Connection {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Member {
+pub(super) struct ClientNode {
     pub client: Client,
     pub connections: BTreeMap<BrokerId, ConnectionId>,
     pub deadline: Option<EventKey>,
@@ -64,7 +64,7 @@ pub(super) struct Member {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Server {
+pub(super) struct BrokerNode {
     pub broker: Broker,
     pub deadline: Option<EventKey>,
     pub paused_until: Option<Time>,
@@ -77,9 +77,9 @@ pub struct World {
     pub(super) seed: u64,
     pub(super) now: Time,
     pub(super) queue: EventQueue,
-    pub(super) servers: BTreeMap<BrokerId, Server>,
+    pub(super) brokers: BTreeMap<BrokerId, BrokerNode>,
     /// Each at the place that its id says.
-    pub(super) members: Vec<Member>,
+    pub(super) clients: Vec<ClientNode>,
     pub(super) connections: BTreeMap<ConnectionId, Connection>,
     pub(super) next_connection: u64,
     pub(super) next_op: u64,
@@ -104,13 +104,13 @@ impl World {
         let cluster_id = "kafkarium".to_owned();
         let ids = Random::stream(seed, "topic ids");
         let broker = Broker::new(id, cluster_id, configs, ids);
-        let server = Server { broker, deadline: None, paused_until: None, crashed: false };
+        let node = BrokerNode { broker, deadline: None, paused_until: None, crashed: false };
         Ok(World {
             seed,
             now: Time::VIRTUAL_START,
             queue: EventQueue::new(),
-            servers: BTreeMap::from([(id, server)]),
-            members: Vec::new(),
+            brokers: BTreeMap::from([(id, node)]),
+            clients: Vec::new(),
             connections: BTreeMap::new(),
             next_connection: 0,
             next_op: 0,
@@ -138,7 +138,7 @@ impl World {
 
     /// The brokers.
     pub fn brokers(&self) -> impl Iterator<Item = &Broker> {
-        self.servers.values().map(|server| &server.broker)
+        self.brokers.values().map(|node| &node.broker)
     }
 
     /// Whether a call that had to wait is done.
@@ -149,7 +149,7 @@ impl World {
     /// How many records of a producer's batch there are; `None` when its fate is known, or when
     /// there has never been such a batch.
     pub fn batch_records(&self, batch: BatchId) -> Option<u32> {
-        match &self.members.get(batch.producer.index())?.client {
+        match &self.clients.get(batch.producer.index())?.client {
             Client::Producer(producer) => producer.batch_records(batch.number),
             _ => None,
         }
@@ -168,7 +168,7 @@ impl World {
 
     /// A consumer's state.
     pub fn consumer(&self, id: ClientId) -> Option<&Consumer> {
-        match &self.members.get(id.index())?.client {
+        match &self.clients.get(id.index())?.client {
             Client::Consumer(consumer) => Some(consumer),
             _ => None,
         }
@@ -182,7 +182,7 @@ impl World {
 
     /// How many clients have been made.
     pub fn client_count(&self) -> usize {
-        self.members.len()
+        self.clients.len()
     }
 
     /// Takes the delivery reports.
@@ -203,10 +203,14 @@ impl World {
             Input::Call(client, call) => self.call(client, call, trace),
             Input::Abandon(client, op) => {
                 self.results.remove(&op);
-                if let Some(member) = self.members.get_mut(client.index()) {
-                    member.client.abandon(op);
+                self.abandon(client, |other| other == op);
+                Output::Done
+            }
+            Input::AbandonAll => {
+                self.results.clear();
+                for client in (0..self.clients.len() as u32).map(ClientId) {
+                    self.abandon(client, |_| true);
                 }
-                self.set_client_deadline(client);
                 Output::Done
             }
             Input::Step => {
@@ -226,9 +230,16 @@ impl World {
         }
     }
 
+    fn abandon(&mut self, id: ClientId, gone: impl Fn(OpId) -> bool) {
+        if let Some(node) = self.clients.get_mut(id.index()) {
+            node.client.abandon(gone);
+        }
+        self.set_client_deadline(id);
+    }
+
     fn create(&mut self, config: ClientConfig, trace: &mut Trace) -> ClientId {
-        let id = ClientId(self.members.len() as u32);
-        let bootstrap: Vec<BrokerId> = self.servers.keys().copied().collect();
+        let id = ClientId(self.clients.len() as u32);
+        let bootstrap: Vec<BrokerId> = self.brokers.keys().copied().collect();
         let seed = self.seed;
         let client = match config {
             ClientConfig::Producer(config) => {
@@ -242,14 +253,14 @@ impl World {
             }
         };
         let (connections, deadline, paused_until) = (BTreeMap::new(), None, None);
-        let member = Member { client, connections, deadline, paused_until };
-        self.members.push(member);
+        let node = ClientNode { client, connections, deadline, paused_until };
+        self.clients.push(node);
         trace.record(self.now, None, self.actor(id), TraceEvent::Created);
         id
     }
 
     pub(super) fn actor(&self, id: ClientId) -> Actor {
-        match self.members.get(id.index()).map(|member| &member.client) {
+        match self.clients.get(id.index()).map(|node| &node.client) {
             Some(Client::Producer(_)) => Actor::Producer(id.0),
             Some(Client::Consumer(_)) => Actor::Consumer(id.0),
             Some(Client::Admin(_)) => Actor::Admin(id.0),
@@ -269,8 +280,8 @@ impl World {
     ) -> Sending {
         self.now = self.now.max(now);
         self.cause = None;
-        let Some(Member { client: Client::Producer(producer), .. }) =
-            self.members.get_mut(id.index())
+        let Some(ClientNode { client: Client::Producer(producer), .. }) =
+            self.clients.get_mut(id.index())
         else {
             return Sending::failed(Error::Rewound);
         };
@@ -297,10 +308,10 @@ impl World {
             self.cause = Some(trace.record(now, None, self.actor(id), TraceEvent::Called(name)));
         }
         let mut effects = std::mem::take(&mut self.effects);
-        let Some(member) = self.members.get_mut(id.index()) else {
+        let Some(node) = self.clients.get_mut(id.index()) else {
             return Output::Called(op, Progress::failed(Error::Rewound));
         };
-        let progress = match (&mut member.client, call) {
+        let progress = match (&mut node.client, call) {
             (Client::Producer(producer), Call::Flush) => producer.flush(op, &mut effects),
             (Client::Producer(producer), Call::CloseProducer(deadline)) => {
                 producer.close(deadline, op, &mut effects)
@@ -324,8 +335,8 @@ impl World {
     /// Until when a node does nothing, if it is paused.
     pub(super) fn paused_until(&self, node: Node) -> Option<Time> {
         let until = match node {
-            Node::Client(id) => self.members.get(id.index())?.paused_until,
-            Node::Broker(id) => self.servers.get(&id)?.paused_until,
+            Node::Client(id) => self.clients.get(id.index())?.paused_until,
+            Node::Broker(id) => self.brokers.get(&id)?.paused_until,
         };
         until.filter(|&until| until > self.now)
     }
@@ -351,8 +362,8 @@ impl World {
             Event::ClientDeadline(id) => {
                 let timer = trace.record(self.now, cause, self.actor(id), TraceEvent::Timer);
                 self.cause = Some(timer);
-                if let Some(member) = self.members.get_mut(id.index()) {
-                    member.deadline = None;
+                if let Some(node) = self.clients.get_mut(id.index()) {
+                    node.deadline = None;
                 }
                 self.with_client(id, trace, |client, now, effects| {
                     client.on_deadline(now, effects);
@@ -362,9 +373,9 @@ impl World {
             Event::BrokerDeadline(id) => {
                 let timer = trace.record(self.now, cause, Actor::Broker(id), TraceEvent::Timer);
                 self.cause = Some(timer);
-                if let Some(server) = self.servers.get_mut(&id) {
-                    server.deadline = None;
-                    let effects = server.broker.on_deadline(self.now);
+                if let Some(node) = self.brokers.get_mut(&id) {
+                    node.deadline = None;
+                    let effects = node.broker.on_deadline(self.now);
                     self.carry_out_broker(id, effects, trace);
                 }
                 timer

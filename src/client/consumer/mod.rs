@@ -302,10 +302,10 @@ impl Consumer {
         self.assigned.iter().map(line).collect()
     }
 
-    pub fn abandon(&mut self, op: OpId) {
-        self.poll.take_if(|poll| poll.op == op);
-        self.positions.retain(|wait| wait.op != op);
-        self.lookups.remove(&op);
+    pub fn abandon(&mut self, gone: impl Fn(OpId) -> bool) {
+        self.poll.take_if(|poll| gone(poll.op));
+        self.positions.retain(|wait| !gone(wait.op));
+        self.lookups.retain(|&op, _| !gone(op));
     }
 
     /// What `auto.offset.reset` says, or the error that it demands.

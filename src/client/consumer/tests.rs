@@ -277,7 +277,7 @@ fn an_error_is_of_its_partition_and_gone_after_a_seek() {
     // The answer comes when no poll waits for it.
     bench.seek(0, SeekTo::Offset(Offset(100)));
     let poll = bench.poll();
-    bench.consumer.abandon(poll);
+    bench.consumer.abandon(|op| op == poll);
     bench.answer(fetched(0, ErrorCode::OffsetOutOfRange, &[]));
     bench.seek(0, SeekTo::Offset(Offset(0)));
     let poll = bench.poll();

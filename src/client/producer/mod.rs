@@ -349,9 +349,9 @@ impl Producer {
         self.accumulator.batch_records(number)
     }
 
-    pub fn abandon(&mut self, op: OpId) {
-        self.abandon_send(op);
-        self.flushes.retain(|flush| flush.op != op);
+    pub fn abandon(&mut self, gone: impl Fn(OpId) -> bool) {
+        self.abandon_sends(&gone);
+        self.flushes.retain(|flush| !gone(flush.op));
     }
 
     pub fn on_response(

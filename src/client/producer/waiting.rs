@@ -124,8 +124,8 @@ impl Producer {
     }
 
     /// Nobody waits for a call any more.
-    pub(super) fn abandon_send(&mut self, op: OpId) {
-        self.waiting.retain(|send| send.op != op);
+    pub(super) fn abandon_sends(&mut self, gone: impl Fn(OpId) -> bool) {
+        self.waiting.retain(|send| !gone(send.op));
         self.accumulator.claimed = self.waits_for_memory();
     }
 
