@@ -26,13 +26,24 @@ pub use api::ApiKey;
 pub use client::ClientId;
 pub use client::record::{Payload, Record};
 pub use cluster::{
-    Admin, Cluster, ClusterBuilder, Consumer, ConsumerRecord, Delivered, Delivery, Operation,
-    PartitionDescription, Producer, Snapshot, TopicDescription, TopicSpec,
+    Admin, Cluster, ClusterBuilder, Consumer, ConsumerRecord, Delivery, Operation,
+    PartitionDescription, Producer, RecordMetadata, Snapshot, TopicDescription, TopicSpec,
 };
 pub use error::{Error, ErrorCode};
 pub use partition::Partition;
 pub use sim::{Fault, Journal, Node, Pending, RandomFaults, StateDiff, View};
 pub use types::{BrokerId, EventId, Offset, Time, Timestamp, TopicPartition};
+
+/// No configs: Kafka's defaults for everything.
+///
+/// ```
+/// # fn main() -> Result<(), kafkarium::Error> {
+/// let cluster = kafkarium::Cluster::builder().build()?;
+/// let producer = cluster.producer(kafkarium::DEFAULTS)?;
+/// # Ok(())
+/// # }
+/// ```
+pub const DEFAULTS: [(&str, &str); 0] = [];
 
 /// What the trace holds: entries, their actors and events.
 pub mod trace {

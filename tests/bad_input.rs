@@ -8,14 +8,14 @@ mod common;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{NONE, SECOND, reader, send, with_topic};
+use common::{SECOND, reader, send, with_topic};
 use kafkarium::config::{Overrides, TopicConfig, parse_topic_overrides};
 use kafkarium::record::{BatchBuilder, BatchOptions, RecordBatch, crc32c};
 use kafkarium::storage::MemoryDisk;
 use kafkarium::types::{LeaderEpoch, TopicId};
 use kafkarium::{
-    BrokerId, Cluster, Error, ErrorCode, Offset, Partition, RandomFaults, Record, Time, Timestamp,
-    TopicPartition,
+    BrokerId, Cluster, DEFAULTS, Error, ErrorCode, Offset, Partition, RandomFaults, Record, Time,
+    Timestamp, TopicPartition,
 };
 
 #[test]
@@ -58,7 +58,7 @@ fn unknown_topics_and_partitions() {
 #[test]
 fn polls_and_seeks_that_make_no_sense() {
     let cluster = with_topic(Cluster::builder(), 1);
-    let mut consumer = cluster.consumer(NONE).unwrap();
+    let mut consumer = cluster.consumer(DEFAULTS).unwrap();
     assert!(matches!(consumer.poll(SECOND), Err(Error::InvalidArgument(_))));
     consumer.assign([("orders", 0)]).unwrap();
     assert!(matches!(consumer.seek(("orders", 0), -1), Err(Error::InvalidArgument(_))));
@@ -73,7 +73,7 @@ fn polls_and_seeks_that_make_no_sense() {
 #[test]
 fn use_after_close() {
     let cluster = with_topic(Cluster::builder(), 1);
-    let producer = cluster.producer(NONE).unwrap();
+    let producer = cluster.producer(DEFAULTS).unwrap();
     send(&producer, &["a"]);
     producer.close(SECOND).unwrap();
     producer.close(SECOND).unwrap();
@@ -110,11 +110,11 @@ fn illegal_settings_of_a_cluster_and_its_clients() {
 #[test]
 fn a_partitioner_that_chooses_what_is_not_there() {
     let cluster = with_topic(Cluster::builder(), 3);
-    let wild = cluster.producer_with_partitioner(NONE, |_, count| count).unwrap();
+    let wild = cluster.producer_with_partitioner(DEFAULTS, |_, count| count).unwrap();
     let error = wild.send(Record::to("orders").value("x")).unwrap_err();
     assert_eq!(error.to_string(), "invalid argument: the partitioner chose 3 of 3 partitions");
     let tame = cluster
-        .producer_with_partitioner(NONE, |record, _| i32::from(record.key_bytes().is_some()))
+        .producer_with_partitioner(DEFAULTS, |record, _| i32::from(record.key_bytes().is_some()))
         .unwrap();
     assert_eq!(tame.send(Record::to("orders").key("k")).unwrap().partition(), 1);
     assert_eq!(tame.send(Record::to("orders").value("v")).unwrap().partition(), 0);

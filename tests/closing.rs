@@ -5,9 +5,9 @@ mod common;
 
 use std::time::Duration;
 
-use common::{NONE, SECOND, reader, send, with_topic};
+use common::{SECOND, reader, send, with_topic};
 use kafkarium::trace::Actor;
-use kafkarium::{ApiKey, BrokerId, Cluster, Error, Fault, Record};
+use kafkarium::{ApiKey, BrokerId, Cluster, DEFAULTS, Error, Fault, Record};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -31,7 +31,7 @@ fn assert_gone(cluster: &Cluster, actor: Actor) {
 #[test]
 fn a_closed_producer_does_not_reconnect() {
     let cluster = with_topic(Cluster::builder(), 1);
-    let producer = cluster.producer(NONE).unwrap();
+    let producer = cluster.producer(DEFAULTS).unwrap();
     let actor = Actor::Producer(producer.id().0);
     send(&producer, &["a"]);
     producer.close(SECOND).unwrap();
@@ -47,7 +47,7 @@ fn a_closed_producer_does_not_reconnect() {
 #[test]
 fn a_producer_that_closed_in_haste_is_gone() {
     let cluster = with_topic(Cluster::builder(), 1);
-    let producer = cluster.producer(NONE).unwrap();
+    let producer = cluster.producer(DEFAULTS).unwrap();
     cluster.inject(Fault::lose_request(ApiKey::Produce)).unwrap();
     let delivery = producer.send(Record::to("orders").value("a")).unwrap();
     let flush = producer.begin_flush().unwrap();
@@ -61,7 +61,7 @@ fn a_producer_that_closed_in_haste_is_gone() {
 #[test]
 fn a_crashed_producer_is_gone() {
     let cluster = with_topic(Cluster::builder(), 1);
-    let producer = cluster.producer(NONE).unwrap();
+    let producer = cluster.producer(DEFAULTS).unwrap();
     cluster.inject(Fault::lose_request(ApiKey::Produce)).unwrap();
     let delivery = producer.send(Record::to("orders").value("a")).unwrap();
     cluster.advance(SECOND).unwrap();

@@ -5,8 +5,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::{NONE, SECOND, read_all, reader, send, with_topic};
-use kafkarium::{Cluster, Error, Record};
+use common::{SECOND, read_all, reader, send, with_topic};
+use kafkarium::{Cluster, DEFAULTS, Error, Record};
 
 /// A batch that was open in a snapshot takes more records after the restore. They got the fate of
 /// those that the restore had undone, `Rewound`, although they were delivered.
@@ -35,7 +35,7 @@ fn a_record_sent_into_a_batch_of_the_snapshot_was_told_it_was_rewound() {
 #[test]
 fn a_fork_could_not_be_stepped_back() {
     let cluster = with_topic(Cluster::builder().journal(true), 1);
-    let producer = cluster.producer(NONE).unwrap();
+    let producer = cluster.producer(DEFAULTS).unwrap();
     send(&producer, &["a"]);
     producer.flush().unwrap();
     let fork = cluster.fork();
@@ -83,9 +83,9 @@ fn an_operation_that_could_not_drive_is_given_up() {
 fn a_handle_is_bound_to_no_stranger() {
     let (one, other) = (with_topic(Cluster::builder(), 1), with_topic(Cluster::builder(), 1));
     let fork = one.fork();
-    let (producer, consumer) = (one.producer(NONE).unwrap(), reader(&one, 1));
+    let (producer, consumer) = (one.producer(DEFAULTS).unwrap(), reader(&one, 1));
     for stranger in [&other, &fork] {
-        drop(stranger.producer(NONE).unwrap());
+        drop(stranger.producer(DEFAULTS).unwrap());
         drop(reader(stranger, 1));
         assert_eq!(producer.on(stranger).map(drop), Err(Error::Rewound));
         assert_eq!(consumer.on(stranger).map(drop), Err(Error::Rewound));
@@ -97,7 +97,7 @@ fn a_handle_is_bound_to_no_stranger() {
 #[test]
 fn records_of_one_consumer_were_lost_with_the_error_of_another() {
     let cluster = with_topic(Cluster::builder(), 1);
-    let producer = cluster.producer(NONE).unwrap();
+    let producer = cluster.producer(DEFAULTS).unwrap();
     send(&producer, &["a"]);
     producer.flush().unwrap();
     let mut good = reader(&cluster, 1);

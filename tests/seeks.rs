@@ -6,8 +6,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::{NONE, with_topic};
-use kafkarium::{Cluster, Consumer, ConsumerRecord, Operation, Record, TopicPartition};
+use common::with_topic;
+use kafkarium::{Cluster, Consumer, ConsumerRecord, DEFAULTS, Operation, Record, TopicPartition};
 use proptest::prelude::*;
 
 /// How many records each partition has.
@@ -58,7 +58,7 @@ impl Run {
         let latency = (Duration::from_micros(1), Duration::from_millis(30));
         let builder = Cluster::builder().seed(seed).latency(latency.0, latency.1);
         let cluster = with_topic(builder, PARTITIONS);
-        let producer = cluster.producer(NONE).unwrap();
+        let producer = cluster.producer(DEFAULTS).unwrap();
         for i in 0..RECORDS {
             for partition in 0..PARTITIONS {
                 producer.send(Record::to("orders").partition(partition).value("x")).unwrap();

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use common::{NONE, SECOND, read_all, reader, send, with_topic};
+use common::{SECOND, read_all, reader, send, with_topic};
 use kafkarium::trace::{Actor, TraceEvent};
-use kafkarium::{ApiKey, Cluster, Error, Fault, RandomFaults, Record, TopicPartition};
+use kafkarium::{ApiKey, Cluster, DEFAULTS, Error, Fault, RandomFaults, Record, TopicPartition};
 
 #[test]
 fn one_step_is_one_event_and_time_jumps_to_it() {
@@ -32,7 +32,7 @@ fn one_step_is_one_event_and_time_jumps_to_it() {
 fn a_snapshot_stepped_twice_gives_one_trace() {
     let latency = (Duration::from_micros(100), Duration::from_millis(3));
     let cluster = with_topic(Cluster::builder().seed(3).latency(latency.0, latency.1), 3);
-    let producer = cluster.producer(NONE).unwrap();
+    let producer = cluster.producer(DEFAULTS).unwrap();
     send(&producer, &["a", "b", "c"]);
     let snapshot = cluster.snapshot();
     let run = || {
@@ -49,7 +49,7 @@ fn a_snapshot_stepped_twice_gives_one_trace() {
 #[test]
 fn a_fork_goes_its_own_way() {
     let cluster = with_topic(Cluster::builder(), 1);
-    let producer = cluster.producer(NONE).unwrap();
+    let producer = cluster.producer(DEFAULTS).unwrap();
     let mut consumer = reader(&cluster, 1);
     send(&producer, &["both"]);
     producer.flush().unwrap();
@@ -68,7 +68,7 @@ fn a_fork_goes_its_own_way() {
 #[test]
 fn restore_keeps_older_handles_and_fences_younger_ones() {
     let cluster = with_topic(Cluster::builder(), 1);
-    let producer = cluster.producer(NONE).unwrap();
+    let producer = cluster.producer(DEFAULTS).unwrap();
     send(&producer, &["kept"]);
     producer.flush().unwrap();
     let snapshot = cluster.snapshot();
@@ -97,7 +97,7 @@ fn restore_keeps_older_handles_and_fences_younger_ones() {
 #[test]
 fn step_back_undoes_one_event_at_a_time() {
     let cluster = with_topic(Cluster::builder().journal(true), 1);
-    let producer = cluster.producer(NONE).unwrap();
+    let producer = cluster.producer(DEFAULTS).unwrap();
     let delivery = producer.send(Record::to("orders").value("a")).unwrap();
     let mut states = vec![(cluster.trace().fingerprint(), cluster.describe())];
     while cluster.view(|view| view.partition(("orders", 0)).unwrap().high_watermark().0) == 0 {
@@ -130,7 +130,7 @@ fn a_journal_replays_to_the_same_fingerprint() {
         };
         let builder = Cluster::builder().seed(seed).journal(true).faults(faults);
         let cluster = with_topic(builder, 2);
-        let producer = cluster.producer(NONE).unwrap();
+        let producer = cluster.producer(DEFAULTS).unwrap();
         let mut consumer = reader(&cluster, 2);
         for round in 0..20 {
             send(&producer, &["x", "y"]);
@@ -210,7 +210,7 @@ fn advance_jumps_on_the_real_clock_too() {
 fn order_of_deliveries(seed: u64) -> Vec<String> {
     let latency = (Duration::from_micros(100), Duration::from_millis(20));
     let cluster = with_topic(Cluster::builder().seed(seed).latency(latency.0, latency.1), 3);
-    let producers: Vec<_> = (0..3).map(|_| cluster.producer(NONE).unwrap()).collect();
+    let producers: Vec<_> = (0..3).map(|_| cluster.producer(DEFAULTS).unwrap()).collect();
     for (partition, producer) in (0..).zip(&producers) {
         producer.send(Record::to("orders").partition(partition).value("x")).unwrap();
     }
@@ -240,7 +240,8 @@ fn seeds_give_many_orders_of_deliveries_and_each_seed_one() {
 #[test]
 fn the_user_picks_what_happens_next() {
     let cluster = with_topic(Cluster::builder(), 1);
-    let (first, second) = (cluster.producer(NONE).unwrap(), cluster.producer(NONE).unwrap());
+    let (first, second) =
+        (cluster.producer(DEFAULTS).unwrap(), cluster.producer(DEFAULTS).unwrap());
     // Both learn who leads first, so that their records are on the way at the same time.
     for producer in [&first, &second] {
         send(producer, &["warm"]);
@@ -298,7 +299,7 @@ fn an_invariant_stops_the_run_at_the_event_that_broke_it() {
 #[test]
 fn a_diff_names_what_changed() {
     let cluster = with_topic(Cluster::builder(), 1);
-    let producer = cluster.producer(NONE).unwrap();
+    let producer = cluster.producer(DEFAULTS).unwrap();
     let before = cluster.snapshot();
     assert_eq!(cluster.diff(&before).changes, []);
     send(&producer, &["a"]);
@@ -311,7 +312,7 @@ fn a_diff_names_what_changed() {
 #[test]
 fn a_second_thread_on_a_virtual_clock_is_told_so() {
     let cluster = with_topic(Cluster::builder(), 1);
-    let producer = cluster.producer(NONE).unwrap();
+    let producer = cluster.producer(DEFAULTS).unwrap();
     let (reached, leave) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
     let (inner_reached, inner_leave) = (reached.clone(), leave.clone());
     let mut armed = false;
@@ -339,7 +340,7 @@ fn a_second_thread_on_a_virtual_clock_is_told_so() {
 #[test]
 fn poll_all_drives_several_consumers_at_once() {
     let cluster = with_topic(Cluster::builder(), 2);
-    let producer = cluster.producer(NONE).unwrap();
+    let producer = cluster.producer(DEFAULTS).unwrap();
     producer.send(Record::to("orders").partition(1).value("for b")).unwrap();
     let (mut a, mut b) = (reader(&cluster, 0), reader(&cluster, 0));
     a.assign([("orders", 0)]).unwrap();
@@ -354,7 +355,7 @@ fn poll_all_drives_several_consumers_at_once() {
 #[test]
 fn a_crashed_broker_comes_back_with_its_log_and_the_producer_tries_again() {
     let cluster = with_topic(Cluster::builder(), 1);
-    let producer = cluster.producer(NONE).unwrap();
+    let producer = cluster.producer(DEFAULTS).unwrap();
     send(&producer, &["before"]);
     producer.flush().unwrap();
     let broker = cluster.view(|view| view.brokers().next()).unwrap();
@@ -392,7 +393,7 @@ fn a_paused_broker_answers_later_and_a_crashed_client_is_closed() {
 #[test]
 fn a_trace_draws_itself() {
     let cluster = with_topic(Cluster::builder(), 1);
-    let producer = cluster.producer(NONE).unwrap();
+    let producer = cluster.producer(DEFAULTS).unwrap();
     cluster.inject(Fault::lose_request(ApiKey::Produce).of(producer.id())).unwrap();
     send(&producer, &["a"]);
     producer.flush().unwrap();
@@ -427,7 +428,7 @@ fn operations_and_deliveries_are_futures_on_both_clocks() {
         let builder = Cluster::builder();
         let builder = if real { builder.real_time() } else { builder };
         let cluster = with_topic(builder, 1);
-        let producer = cluster.producer(NONE).unwrap();
+        let producer = cluster.producer(DEFAULTS).unwrap();
         let mut consumer = reader(&cluster, 1);
         let poll = consumer.begin_poll(Duration::from_secs(5)).unwrap();
         let delivery = producer.send(Record::to("orders").value("a")).unwrap();
@@ -442,7 +443,7 @@ fn an_executor_that_polls_what_it_wakes_at_once_waited_for_itself() {
     struct Look(Cluster, std::sync::Mutex<u32>);
     impl std::task::Wake for Look {
         fn wake(self: Arc<Self>) {
-            self.0.now();
+            let _ = self.0.now();
             *self.1.lock().unwrap() += 1;
         }
     }
@@ -467,7 +468,7 @@ fn an_executor_that_polls_what_it_wakes_at_once_waited_for_itself() {
 #[test]
 fn a_message_that_comes_twice_is_appended_twice() {
     let cluster = with_topic(Cluster::builder(), 1);
-    let producer = cluster.producer(NONE).unwrap();
+    let producer = cluster.producer(DEFAULTS).unwrap();
     cluster.inject(Fault::duplicate_request(ApiKey::Produce)).unwrap();
     let delivery = producer.send(Record::to("orders").value("a")).unwrap();
     producer.flush().unwrap();

@@ -3,11 +3,9 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use kafkarium::{Cluster, ClusterBuilder, Consumer, Record, TopicSpec};
+use kafkarium::{Cluster, ClusterBuilder, Consumer, DEFAULTS, Record, TopicSpec};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
-
-const NONE: [(&str, &str); 0] = [];
 
 /// From nothing to one record produced and read, and everything dropped again.
 pub fn first_record() -> Outcome<()> {
@@ -37,7 +35,7 @@ pub fn end_to_end(records: usize, len: usize, trace: bool) -> Outcome<Duration> 
     let value = vec![b'v'; len];
     let start = Instant::now();
     let cluster = with_topic(Cluster::builder().trace(trace))?;
-    let producer = cluster.producer(NONE)?;
+    let producer = cluster.producer(DEFAULTS)?;
     for _ in 0..records {
         producer.send(Record::to("orders").value(&value[..]))?;
     }
@@ -64,7 +62,7 @@ pub fn two_threads(records: usize, len: usize) -> Outcome<Duration> {
     let value = vec![b'v'; len];
     let start = Instant::now();
     let cluster = with_topic(Cluster::builder().real_time())?;
-    let producer = cluster.producer(NONE)?;
+    let producer = cluster.producer(DEFAULTS)?;
     let mut consumer = reader(&cluster)?;
     let sending = std::thread::spawn(move || -> Result<(), kafkarium::Error> {
         for _ in 0..records {
@@ -81,7 +79,7 @@ pub fn two_threads(records: usize, len: usize) -> Outcome<Duration> {
 pub fn filled(records: usize, len: usize) -> Outcome<(Cluster, u64)> {
     let value = vec![b'v'; len];
     let cluster = with_topic(Cluster::builder())?;
-    let producer = cluster.producer(NONE)?;
+    let producer = cluster.producer(DEFAULTS)?;
     for _ in 0..records {
         producer.send(Record::to("orders").value(&value[..]))?;
     }

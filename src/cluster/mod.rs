@@ -26,7 +26,7 @@ pub use builder::ClusterBuilder;
 pub use consumed::ConsumerRecord;
 pub use consumer::Consumer;
 pub use operation::Operation;
-pub use producer::{Delivered, Delivery, Producer};
+pub use producer::{Delivery, Producer, RecordMetadata};
 pub use snapshot::Snapshot;
 
 use crate::client::record::Record;

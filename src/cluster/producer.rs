@@ -42,7 +42,7 @@ impl fmt::Debug for Producer {
 
 /// Where a record came to lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delivered {
+pub struct RecordMetadata {
     /// The partition.
     pub partition: i32,
     /// The offset; −1 with `acks=0`.
@@ -86,12 +86,12 @@ impl BatchFate {
         }
     }
 
-    fn of(&self, receipt: &Receipt) -> Option<Result<Delivered, Error>> {
+    fn of(&self, receipt: &Receipt) -> Option<Result<RecordMetadata, Error>> {
         let state = self.state.lock();
         let report = state.reports.iter().find(|report| {
             (report.first..report.first.saturating_add(report.count)).contains(&receipt.index)
         })?;
-        Some(report.result.clone().map(|(base, log_append_time)| Delivered {
+        Some(report.result.clone().map(|(base, log_append_time)| RecordMetadata {
             partition: receipt.partition,
             offset: match base {
                 Offset(-1) => base,
@@ -301,7 +301,7 @@ impl Delivery {
 
     /// What became of the record, if it is known by now.
     #[must_use]
-    pub fn try_result(&self) -> Option<Result<Delivered, Error>> {
+    pub fn try_result(&self) -> Option<Result<RecordMetadata, Error>> {
         if let Some(shared) = self.fate.shared.upgrade().filter(|shared| shared.is_real()) {
             // Entering applies what is due by now.
             drop(shared.look());
@@ -314,7 +314,7 @@ impl Delivery {
     /// # Errors
     /// Why it was not delivered; [`Error::Closed`] when the cluster is gone,
     /// [`Error::ConcurrentDrive`].
-    pub fn wait(&self) -> Result<Delivered, Error> {
+    pub fn wait(&self) -> Result<RecordMetadata, Error> {
         if let Some(result) = self.fate.of(&self.receipt) {
             return result;
         }
@@ -324,7 +324,7 @@ impl Delivery {
 }
 
 impl Future for Delivery {
-    type Output = Result<Delivered, Error>;
+    type Output = Result<RecordMetadata, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(result) = self.fate.of(&self.receipt) {

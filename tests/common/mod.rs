@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use kafkarium::{Cluster, ClusterBuilder, Consumer, ErrorCode, Producer, Record, TopicSpec};
 
-pub const NONE: [(&str, &str); 0] = [];
 pub const SECOND: Duration = Duration::from_secs(1);
 
 pub fn with_topic(builder: ClusterBuilder, partitions: i32) -> Cluster {
