@@ -7,6 +7,7 @@ mod cases;
 mod limit;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use kafkarium::Cluster;
 
 const RECORDS: usize = 200_000;
 
@@ -17,10 +18,11 @@ fn throughput(criterion: &mut Criterion) {
         group.sample_size(10).throughput(Throughput::Elements(RECORDS as u64));
         group.bench_function("limit", |bench| bench.iter(|| limit::seconds(RECORDS, len)));
         group.bench_function("end_to_end", |bench| {
-            bench.iter(|| cases::end_to_end(RECORDS, len, true).unwrap());
+            bench.iter(|| cases::end_to_end(Cluster::builder(), RECORDS, len).unwrap());
         });
         group.bench_function("trace_off", |bench| {
-            bench.iter(|| cases::end_to_end(RECORDS, len, false).unwrap());
+            bench
+                .iter(|| cases::end_to_end(Cluster::builder().trace(false), RECORDS, len).unwrap());
         });
         group.bench_function("two_threads", |bench| {
             bench.iter(|| cases::two_threads(RECORDS, len).unwrap());

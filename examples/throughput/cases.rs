@@ -31,10 +31,10 @@ fn reader(cluster: &Cluster) -> Outcome<Consumer> {
 }
 
 /// Each record through `send`, and out of what `poll` returned; one thread, default configs.
-pub fn end_to_end(records: usize, len: usize, trace: bool) -> Outcome<Duration> {
+pub fn end_to_end(builder: ClusterBuilder, records: usize, len: usize) -> Outcome<Duration> {
     let value = vec![b'v'; len];
     let start = Instant::now();
-    let cluster = with_topic(Cluster::builder().trace(trace))?;
+    let cluster = with_topic(builder)?;
     let producer = cluster.producer(DEFAULTS)?;
     for _ in 0..records {
         producer.send(Record::to("orders").value(&value[..]))?;
@@ -57,21 +57,21 @@ fn read(consumer: &mut Consumer, records: usize, len: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// The same on the wall clock: one thread produces while another one reads.
+/// The same on the wall clock, with two threads: one produces while another one reads.
 pub fn two_threads(records: usize, len: usize) -> Outcome<Duration> {
     let value = vec![b'v'; len];
     let start = Instant::now();
     let cluster = with_topic(Cluster::builder().real_time())?;
     let producer = cluster.producer(DEFAULTS)?;
     let mut consumer = reader(&cluster)?;
-    let sending = std::thread::spawn(move || -> Result<(), kafkarium::Error> {
-        for _ in 0..records {
-            producer.send(Record::to("orders").value(&value[..]))?;
-        }
-        producer.flush()
+    let reading = std::thread::spawn(move || {
+        read(&mut consumer, records, len).map_err(|error| error.to_string())
     });
-    read(&mut consumer, records, len)?;
-    sending.join().map_err(|_| "the sending thread panicked")??;
+    for _ in 0..records {
+        producer.send(Record::to("orders").value(&value[..]))?;
+    }
+    producer.flush()?;
+    reading.join().map_err(|_| "the reading thread panicked")??;
     Ok(start.elapsed())
 }
 

@@ -9,12 +9,15 @@ use std::error::Error;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use kafkarium::Cluster;
+
 type Case = fn() -> Result<String, Box<dyn Error>>;
 
-const CASES: [(&str, Case); 8] = [
+const CASES: [(&str, Case); 9] = [
     ("first_record", first_record),
     ("end_to_end_100b", || compared("end_to_end_100b", 10_000_000, 100)),
     ("end_to_end_1000b", || compared("end_to_end_1000b", 1_000_000, 1000)),
+    ("wall_clock_100b", || compared("wall_clock_100b", 10_000_000, 100)),
     ("two_threads_100b", || compared("two_threads_100b", 10_000_000, 100)),
     ("trace_off_100b", || compared("trace_off_100b", 10_000_000, 100)),
     ("held_10m_100b", held),
@@ -95,7 +98,9 @@ fn measure(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let took = match what.as_str() {
         "limit" => limit::seconds(records, len),
         "two_threads_100b" => cases::two_threads(records, len)?,
-        what => cases::end_to_end(records, len, !what.starts_with("trace_off"))?,
+        "wall_clock_100b" => cases::end_to_end(Cluster::builder().real_time(), records, len)?,
+        "trace_off_100b" => cases::end_to_end(Cluster::builder().trace(false), records, len)?,
+        _ => cases::end_to_end(Cluster::builder(), records, len)?,
     };
     println!("{}", took.as_nanos());
     Ok(())
