@@ -209,7 +209,7 @@ impl<'a> Records<'a> {
         }
         let created = Timestamp(self.base_timestamp.wrapping_add(timestamp_delta));
         Ok(RecordRef {
-            offset: Offset(self.batch.base_offset().0.wrapping_add(i64::from(offset_delta))),
+            offset: self.batch.base_offset() + i64::from(offset_delta),
             timestamp: self.append_time.unwrap_or(created),
             key,
             value,
