@@ -330,15 +330,6 @@ impl RecordBatch {
         Records::new(self)
     }
 
-    /// A part of this batch's body, sharing its memory.
-    ///
-    /// # Panics
-    /// When `part` does not lie in the body.
-    #[must_use]
-    pub fn share(&self, part: &[u8]) -> Bytes {
-        self.body.slice_ref(part)
-    }
-
     /// The same records under the broker's clock: sets the timestamp type and the largest
     /// timestamp, and computes the checksum anew on a copy.
     #[must_use]
