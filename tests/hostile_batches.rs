@@ -127,11 +127,16 @@ fn extreme() -> impl Strategy<Value = i64> {
 }
 
 /// A record each of whose numbers may be extreme: timestamp and offset delta, the lengths of key
-/// and value, the count of headers, the lengths of a header; sometimes also its own length.
+/// and value, the count of headers, the lengths of a header, and its own length.
 fn hostile_record() -> impl Strategy<Value = Vec<u8>> {
-    let number = || prop_oneof![2 => -1..2_i64, 1 => extreme()];
-    let fields = prop::collection::vec(number(), 5..9);
-    (fields, prop::option::weighted(0.2, number())).prop_map(|(fields, length)| {
+    let or_extreme = |sound: i64| prop_oneof![4 => Just(sound), 1 => extreme()];
+    let without_header = [0, 0, -1, -1, 0].map(or_extreme);
+    let with_header = [0, 0, -1, -1, 1, 0, -1].map(or_extreme);
+    let fields = prop_oneof![
+        without_header.prop_map(|fields| fields.to_vec()),
+        with_header.prop_map(|fields| fields.to_vec()),
+    ];
+    (fields, prop::option::weighted(0.1, extreme())).prop_map(|(fields, length)| {
         let mut body = vec![0];
         fields.iter().for_each(|&field| put_varint(&mut body, field));
         let mut record = Vec::new();
