@@ -1,40 +1,17 @@
-//! Batches as Apache Kafka 4.3.1 writes them (its `MemoryRecordsBuilder` printed these bytes).
+//! Batches are built, and read, as Apache Kafka 4.3.1 does.
 #![allow(clippy::unwrap_used)]
 
-use bytes::Bytes;
+mod common;
+
+use common::batches::{ABORT, APPEND_TIME, COMMIT, HORIZON, PLAIN, TRANSACTIONAL, bytes};
 use kafkarium::record::{
-    BatchBuilder, BatchError, BatchOptions, ControlRecord, ControlType, RecordBatch, TimestampType,
-    crc32c,
+    BatchBuilder, BatchError, BatchOptions, Compression, ControlRecord, ControlType, RecordBatch,
+    TimestampType, crc32c,
 };
 use kafkarium::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 use proptest::prelude::*;
 
 const START: Timestamp = Timestamp(1_767_225_600_000);
-
-const PLAIN: &str = "\
-    000000000000000000000071ffffffff02a46c00260000000000020000019b76daa8000000019b76daa8faffff\
-    ffffffffffffffffffffffff00000003400000000a616c69636510657370726573736f040874696c6c02330876\
-    6f6964011a00f40302010c6e6f206b6579002000cf0f0412746f6d6273746f6e650100";
-const APPEND_TIME: &str = "\
-    00000000000000070000003a0000000302149bcd6d0008000000000000019b76daa8000000019b76daabe7ffff\
-    ffffffffffffffffffffffff0000000110000000026b027600";
-const TRANSACTIONAL: &str = "\
-    000000000000000000000043ffffffff026da3f1e30010000000010000019b76daa8000000019b76daa8000000\
-    00000000126700050000002a0000000210000000026b02760010000002026b027700";
-const COMMIT: &str = "\
-    00000000000000090000004200000003026fe0f4420030000000000000019b76daa8000000019b76daa8000000\
-    0000000012670005ffffffff000000012000000008000000010c00000000000800";
-const ABORT: &str = "\
-    00000000000000090000004200000003029bde220a0030000000000000019b76daa8000000019b76daa8000000\
-    0000000012670005ffffffff000000012000000008000000000c00000000000800";
-const HORIZON: &str = "\
-    00000000000000140000003f0000000302419371e90040000000000000019b7c0104000000019b76daa800ffff\
-    ffffffffffffffffffffffff000000011a00ffefb2520008676f6e650100";
-
-fn bytes(hex: &str) -> Bytes {
-    let byte = |i: usize| u8::from_str_radix(&hex[i..i + 2], 16).unwrap();
-    (0..hex.len()).step_by(2).map(byte).collect()
-}
 
 /// What we build is Kafka's bytes, and Kafka's bytes are found sound.
 fn check(built: &RecordBatch, hex: &str) -> RecordBatch {
@@ -78,7 +55,7 @@ fn the_brokers_clock_and_leader_epoch() {
     builder.append(START, Some(b"k"), Some(b"v"), &[]);
     let created = builder.build();
     let appended = created.with_log_append_time(Timestamp(START.0 + 999));
-    let batch = check(&appended.with_base_offset(Offset(7), LeaderEpoch(3)), APPEND_TIME);
+    let batch = check(&appended.with_base_offset(Offset(7), LeaderEpoch(3)).unwrap(), APPEND_TIME);
     assert_eq!(batch.timestamp_type(), TimestampType::LogAppendTime);
     assert_eq!(batch.records().next().unwrap().unwrap().timestamp.0, START.0 + 999);
     assert_eq!(created.records().next().unwrap().unwrap().timestamp, START);
@@ -100,11 +77,11 @@ fn markers_end_transactions() {
     for (control_type, hex) in [(ControlType::Commit, COMMIT), (ControlType::Abort, ABORT)] {
         let marker = ControlRecord { control_type, coordinator_epoch: 8 };
         let built = marker.batch(START, ProducerId(4711), ProducerEpoch(5));
-        let batch = check(&built.with_base_offset(Offset(9), LeaderEpoch(3)), hex);
+        let batch = check(&built.with_base_offset(Offset(9), LeaderEpoch(3)).unwrap(), hex);
         assert!(batch.is_control());
         let record = batch.records().next().unwrap().unwrap();
         assert_eq!(ControlRecord::parse(&record), Ok(Some(marker)));
-        let batch = batch.with_base_offset(Offset(0), LeaderEpoch(-1));
+        let batch = batch.with_base_offset(Offset(0), LeaderEpoch(-1)).unwrap();
         assert!(matches!(batch.validate_from_producer(), Err(BatchError::NotFromProducer(_))));
     }
 }
@@ -115,7 +92,8 @@ fn a_delete_horizon_takes_the_place_of_the_base_timestamp() {
     let options = BatchOptions { delete_horizon: Some(horizon), ..BatchOptions::default() };
     let mut builder = BatchBuilder::new(options);
     builder.append(START, Some(b"gone"), None, &[]);
-    let batch = check(&builder.build().with_base_offset(Offset(20), LeaderEpoch(3)), HORIZON);
+    let built = builder.build().with_base_offset(Offset(20), LeaderEpoch(3)).unwrap();
+    let batch = check(&built, HORIZON);
     assert_eq!(batch.delete_horizon(), Some(horizon));
     assert_eq!(batch.records().next().unwrap().unwrap().timestamp, START);
 }
@@ -158,10 +136,12 @@ fn each_fault_has_its_error() {
         changed[17..21].copy_from_slice(&crc.to_be_bytes());
         RecordBatch::parse(changed.into()).unwrap().validate_from_producer()
     };
-    assert!(matches!(forged(60, 4), Err(BatchError::Count { .. } | BatchError::Malformed { .. })));
+    // As in Kafka, the count is compared with the offsets before a record is read.
+    assert_eq!(forged(60, 4), Err(BatchError::Count { stated: 4, found: 3 }));
     assert!(matches!(forged(57, 0x80), Err(BatchError::Count { .. })));
     assert!(matches!(forged(22, 7), Err(BatchError::UnknownCodec(7))));
-    assert!(matches!(forged(22, 1), Err(BatchError::UnsupportedCodec(_)) | Ok(())));
+    // Kafka unpacks a batch to validate it, and takes none that it cannot unpack.
+    assert_eq!(forged(22, 1), Err(BatchError::UnsupportedCodec(Compression::Gzip)));
     assert!(matches!(forged(61, 0xff), Err(BatchError::Malformed { record: 0, .. })));
     assert!(matches!(forged(42, 9), Err(BatchError::MaxTimestamp)));
 }
@@ -198,35 +178,11 @@ proptest! {
                 };
                 let headers = record.headers().map(header).collect();
                 let (key, value) = (record.key, record.value);
-                (record.timestamp.0 - START.0, key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec), headers)
+                let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
+                (record.timestamp.0 - START.0, key, value, headers)
             })
             .collect();
         prop_assert_eq!(read, records);
-    }
-
-    #[test]
-    fn hostile_bytes_are_refused_without_panic(
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
-        cut in any::<prop::sample::Index>(),
-        forge in any::<bool>(),
-    ) {
-        let mut hostile = bytes(PLAIN).to_vec();
-        for (at, value) in &changes {
-            let at = at.index(hostile.len());
-            hostile[at] = *value;
-        }
-        if forge {
-            let crc = crc32c(&hostile[21..]);
-            hostile[17..21].copy_from_slice(&crc.to_be_bytes());
-        }
-        look_at(&hostile);
-        hostile.truncate(cut.index(hostile.len()));
-        look_at(&hostile);
-    }
-
-    #[test]
-    fn noise_is_refused_without_panic(noise in prop::collection::vec(any::<u8>(), 0..300)) {
-        look_at(&noise);
     }
 
     #[test]
@@ -237,18 +193,5 @@ proptest! {
         let batch = RecordBatch::parse(changed.into()).unwrap();
         let noticed = matches!(batch.validate(), Err(BatchError::Crc { .. }));
         prop_assert!(noticed);
-    }
-}
-
-/// Reads all that can be read; whatever is yielded lies within the input.
-fn look_at(hostile: &[u8]) {
-    let Ok(batch) = RecordBatch::parse(Bytes::copy_from_slice(hostile)) else { return };
-    let _ = (batch.validate(), batch.validate_from_producer());
-    let mut seen = 0;
-    for record in batch.records() {
-        let Ok(record) = record else { break };
-        seen += 1;
-        let headers = record.headers().take_while(Result::is_ok).count();
-        assert!(seen <= hostile.len() && headers <= hostile.len());
     }
 }

@@ -1,6 +1,7 @@
 //! The log's rules, one by one, and properties that hold for any log.
 #![allow(clippy::unwrap_used)]
 
+use kafkarium::ErrorCode;
 use kafkarium::log::{IndexEntry, Log, LogConfig, LogError, RollReason};
 use kafkarium::record::{BatchBuilder, BatchOptions, RecordBatch};
 use kafkarium::storage::{Disk, MemoryDisk};
@@ -125,6 +126,49 @@ fn a_segment_spans_an_int32_of_offsets() {
     };
     assert_eq!(append(wide), None);
     assert_eq!(append(batch_of(&[0], 1)), Some(RollReason::OffsetOverflow));
+}
+
+/// The log gave a batch its end offset whatever that was, and the sum with the batch's last offset
+/// delta overflowed where too few offsets were left.
+#[test]
+fn a_batch_at_the_end_of_all_offsets_overflowed() {
+    let last_base = i64::MAX - (1 << 31);
+    for log_end in [-1, last_base + 1, i64::MAX] {
+        let mut f = Fixture::new(LogConfig::default());
+        f.log.truncate_fully_and_start_at(&mut f.disk, Offset(log_end)).unwrap();
+        let log_end = Offset(log_end);
+        let refusal = f.append(&[0], 1).unwrap_err();
+        assert_eq!(refusal, LogError::NoOffsetsLeft { log_end });
+        assert_eq!(refusal.code(), ErrorCode::UnknownServerError);
+        assert_eq!((f.log.log_end_offset(), f.disk.bytes()), (log_end, 0));
+    }
+    let mut f = Fixture::new(LogConfig::default());
+    f.log.truncate_fully_and_start_at(&mut f.disk, Offset(last_base)).unwrap();
+    let mut builder = BatchBuilder::new(BatchOptions::default());
+    builder.append_at(i32::MAX, NOW, None, None, &[]);
+    f.log.append(&mut f.disk, NOW, builder.build(), LeaderEpoch(0)).unwrap();
+    let log_end = Offset(i64::MAX);
+    assert_eq!(f.log.log_end_offset(), log_end);
+    assert_eq!(f.append(&[0], 1), Err(LogError::NoOffsetsLeft { log_end }));
+    assert_eq!(f.read_from(last_base, 1 << 20), [i64::MAX - 1]);
+}
+
+/// A segment that looks for an offset adds up what the headers on the disk say, before anything has
+/// checked them; a base offset near the end of all offsets overflowed.
+#[test]
+fn a_header_on_the_disk_overflowed() {
+    for base_offset in [-1, i64::MAX] {
+        let mut f = Fixture::new(LogConfig::default());
+        f.append(&[0, 0], 1).unwrap();
+        let file = f.disk.open("orders-0/00000000000000000000.log").unwrap();
+        let mut bytes = f.disk.read(file, 0, usize::MAX).unwrap().into_bytes().to_vec();
+        bytes[..8].copy_from_slice(&i64::to_be_bytes(base_offset));
+        f.disk.truncate(file, 0).unwrap();
+        f.disk.append_bytes(file, &bytes).unwrap();
+        let error = f.log.read(&f.disk, Offset(0), 100, Offset(2), true).unwrap_err();
+        assert!(matches!(error, LogError::Corrupt { position: 0, .. }), "{error}");
+        assert_eq!(error.code(), ErrorCode::CorruptMessage);
+    }
 }
 
 #[test]

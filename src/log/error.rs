@@ -34,6 +34,11 @@ pub enum LogError {
         /// The offset that the next record will get.
         log_end: Offset,
     },
+    /// No batch may begin at the log's end: too few offsets follow, or it is negative.
+    NoOffsetsLeft {
+        /// The offset that the next record would get.
+        log_end: Offset,
+    },
     /// What lies in a segment is no record batch.
     Corrupt {
         /// The base offset of the segment.
@@ -54,6 +59,8 @@ impl LogError {
             LogError::MessageTooLarge { .. } => ErrorCode::MessageTooLarge,
             LogError::RecordListTooLarge { .. } => ErrorCode::RecordListTooLarge,
             LogError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+            // Kafka has no code for it. As trying again would not help, it is no retriable one.
+            LogError::NoOffsetsLeft { .. } => ErrorCode::UnknownServerError,
             LogError::Corrupt { .. } => ErrorCode::CorruptMessage,
         }
     }
@@ -77,6 +84,9 @@ impl fmt::Display for LogError {
             }
             LogError::OffsetOutOfRange { offset, log_start, log_end } => {
                 write!(f, "offset {offset} is not within {log_start}..={log_end}")
+            }
+            LogError::NoOffsetsLeft { log_end } => {
+                write!(f, "no batch may begin at the log's end, {log_end}")
             }
             LogError::Corrupt { segment, position, reason } => {
                 write!(f, "segment {segment}, position {position}: {reason}")

@@ -124,7 +124,8 @@ impl Log {
     ///
     /// # Errors
     /// The log is then as it was before, also on a disk that has written a part:
-    /// [`LogError::MessageTooLarge`], [`LogError::RecordListTooLarge`], [`LogError::Disk`].
+    /// [`LogError::MessageTooLarge`], [`LogError::RecordListTooLarge`],
+    /// [`LogError::NoOffsetsLeft`], [`LogError::Disk`].
     pub fn append(
         &mut self,
         disk: &mut dyn Disk,
@@ -141,7 +142,10 @@ impl Log {
             let limit = self.config.segment_bytes;
             return Err(LogError::RecordListTooLarge { size, limit });
         }
-        let batch = batch.with_base_offset(self.log_end_offset, leader_epoch);
+        let log_end = self.log_end_offset;
+        let batch = batch
+            .with_base_offset(log_end, leader_epoch)
+            .map_err(|_| LogError::NoOffsetsLeft { log_end })?;
         let active = self.segments.last();
         let reason =
             active.and_then(|active| roll_reason(active, &self.dir, &self.config, now, &batch));

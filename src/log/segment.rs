@@ -14,7 +14,7 @@ use super::config::LogConfig;
 use super::error::LogError;
 use super::offset_index::{IndexEntry, OffsetIndex};
 use super::time_index::{TimeIndex, TimeIndexEntry};
-use crate::record::RecordBatch;
+use crate::record::{RecordBatch, check_base_offset};
 use crate::storage::{Disk, DiskError, FileId, Piece};
 use crate::types::{LeaderEpoch, Offset, Rope, Timestamp};
 
@@ -333,10 +333,12 @@ impl LogSegment {
         if size < HEADER as i64 || size > i64::from(self.size - position) {
             return Err(self.corrupt(position, format!("a batch of {size} bytes")));
         }
+        let base_offset = Offset(i64_at(0));
+        check_base_offset(base_offset).map_err(|e| self.corrupt(position, e.to_string()))?;
         Ok(FoundBatch {
             position,
             size: size as u32,
-            last_offset: Offset(i64_at(0)) + i64::from(i32_at(23)),
+            last_offset: base_offset + i64::from(i32_at(23)),
             max_timestamp: Timestamp(i64_at(35)),
         })
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::error::BatchError;
+use super::validate::check_base_offset;
 use super::view::Records;
 use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Rope, Timestamp};
 
@@ -64,7 +65,9 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
 }
 
 /// A record batch: where it lies in a log, and its shared body. Its header has been found to be
-/// long enough and of magic 2; [`validate`](RecordBatch::validate) checks the rest.
+/// long enough, of magic 2, and at an offset from which each offset delta leads to an offset; so no
+/// sum of offsets overflows, whatever the bytes say. [`validate`](RecordBatch::validate) checks the
+/// rest.
 ///
 /// What a [`BatchBuilder`](super::BatchBuilder) of this process has built is right by construction,
 /// and nobody can change shared bytes: it is not read again to be validated. Bytes that came from
@@ -73,7 +76,7 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
 pub struct RecordBatch {
     base_offset: Offset,
     leader_epoch: LeaderEpoch,
-    built_here: bool,
+    pub(super) built_here: bool,
     body: Bytes,
 }
 
@@ -97,7 +100,8 @@ impl RecordBatch {
     /// piece. `None` when the rope ends before the batch does, as fetched ropes may.
     ///
     /// # Errors
-    /// [`BatchError::Length`] or [`BatchError::Magic`]; the rope is then left as it is or cut.
+    /// [`BatchError::Length`], [`BatchError::BaseOffset`] or [`BatchError::Magic`]; the rope is
+    /// then left as it is or cut.
     pub fn split_from(rope: &mut Rope) -> Result<Option<RecordBatch>, BatchError> {
         let Some(head) = rope.peek::<PREFIX>() else { return Ok(None) };
         let length = i32::from_be_bytes(array(&head, 8));
@@ -108,6 +112,8 @@ impl RecordBatch {
         if rope.len() < PREFIX + body_len {
             return Ok(None);
         }
+        let base_offset = Offset(i64::from_be_bytes(array(&head, 0)));
+        check_base_offset(base_offset)?;
         rope.advance(PREFIX);
         let Some(body) = rope.split_front(body_len) else { return Ok(None) };
         let magic = body[0] as i8;
@@ -115,7 +121,7 @@ impl RecordBatch {
             return Err(BatchError::Magic(magic));
         }
         Ok(Some(RecordBatch {
-            base_offset: Offset(i64::from_be_bytes(array(&head, 0))),
+            base_offset,
             leader_epoch: LeaderEpoch(i32::from_be_bytes(array(&head, 12))),
             built_here: false,
             body,
@@ -125,7 +131,7 @@ impl RecordBatch {
     /// Reads bytes that are one batch and nothing else.
     ///
     /// # Errors
-    /// What is wrong with the length, the magic or what follows.
+    /// What is wrong with the length, the base offset, the magic or what follows.
     pub fn parse(bytes: Bytes) -> Result<RecordBatch, BatchError> {
         let len = bytes.len();
         let mut rope = Rope::from(bytes);
@@ -149,9 +155,16 @@ impl RecordBatch {
     }
 
     /// The same batch at another place; the body is shared.
-    #[must_use]
-    pub fn with_base_offset(self, base_offset: Offset, leader_epoch: LeaderEpoch) -> Self {
-        RecordBatch { base_offset, leader_epoch, ..self }
+    ///
+    /// # Errors
+    /// [`BatchError::BaseOffset`].
+    pub fn with_base_offset(
+        self,
+        base_offset: Offset,
+        leader_epoch: LeaderEpoch,
+    ) -> Result<Self, BatchError> {
+        check_base_offset(base_offset)?;
+        Ok(RecordBatch { base_offset, leader_epoch, ..self })
     }
 
     /// The offset of the last record.
@@ -315,88 +328,6 @@ impl RecordBatch {
     #[must_use]
     pub fn records(&self) -> Records<'_> {
         Records::new(self)
-    }
-
-    /// A part of this batch's body, sharing its memory.
-    ///
-    /// # Panics
-    /// When `part` does not lie in the body.
-    #[must_use]
-    pub fn share(&self, part: &[u8]) -> Bytes {
-        self.body.slice_ref(part)
-    }
-
-    /// Checks the checksum.
-    ///
-    /// # Errors
-    /// [`BatchError::Crc`].
-    pub fn verify_crc(&self) -> Result<(), BatchError> {
-        let (stored, computed) = (self.crc(), crc32c(&self.body[ATTRIBUTES..]));
-        if stored == computed { Ok(()) } else { Err(BatchError::Crc { stored, computed }) }
-    }
-
-    /// Checks everything: checksum, codec, and each record's structure and offset.
-    ///
-    /// # Errors
-    /// The first fault found.
-    pub fn validate(&self) -> Result<(), BatchError> {
-        self.check(false)
-    }
-
-    /// Checks everything that a broker demands of a producer's batch: besides
-    /// [`validate`](RecordBatch::validate), offsets from 0 on without a gap, no control batch, and
-    /// the largest timestamp as stated.
-    ///
-    /// # Errors
-    /// The first fault found.
-    pub fn validate_from_producer(&self) -> Result<(), BatchError> {
-        if !self.built_here {
-            self.verify_crc()?;
-        }
-        if self.base_offset != Offset::ZERO {
-            return Err(BatchError::NotFromProducer("a base offset other than 0"));
-        }
-        if self.is_control() {
-            return Err(BatchError::NotFromProducer("a control batch"));
-        }
-        self.check(true)
-    }
-
-    fn check(&self, from_producer: bool) -> Result<(), BatchError> {
-        if !from_producer {
-            self.verify_crc()?;
-        }
-        let (count, stated) = (self.record_count(), self.last_offset_delta());
-        let impossible = count < 0
-            || stated < 0
-            || i64::from(count) > i64::from(stated) + 1
-            || (from_producer && (count == 0 || !self.is_dense()));
-        if impossible {
-            return Err(BatchError::Count { stated: count, found: stated.saturating_add(1) });
-        }
-        if self.built_here || self.compression()? != Compression::None {
-            return Ok(());
-        }
-        let (mut last, mut newest, mut found) = (-1, Timestamp::NONE, 0);
-        let mut records = self.records();
-        for record in records.by_ref() {
-            let record = record?;
-            let delta = record.offset - self.base_offset;
-            if delta <= last || (from_producer && delta != last + 1) {
-                return Err(BatchError::OffsetOrder { record: found });
-            }
-            last = delta;
-            newest = newest.max(record.timestamp);
-            found += 1;
-        }
-        records.finish()?;
-        if last > i64::from(stated) || (from_producer && last != i64::from(stated)) {
-            return Err(BatchError::LastOffset { stated, found: last as i32 });
-        }
-        if from_producer && newest != self.max_timestamp() {
-            return Err(BatchError::MaxTimestamp);
-        }
-        Ok(())
     }
 
     /// The same records under the broker's clock: sets the timestamp type and the largest

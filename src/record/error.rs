@@ -20,6 +20,8 @@ pub enum BatchError {
     Length(i32),
     /// Another version of the format.
     Magic(i8),
+    /// An offset at which no batch may begin: it is negative, or fewer than 2³¹ follow it.
+    BaseOffset(i64),
     /// The checksum does not fit the bytes.
     Crc {
         /// The one in the batch.
@@ -76,7 +78,9 @@ impl BatchError {
             BatchError::UnknownCodec(_) | BatchError::UnsupportedCodec(_) => {
                 ErrorCode::UnsupportedCompressionType
             }
-            BatchError::Count { .. }
+            // Kafka refuses any base offset of a producer but 0 with this code.
+            BatchError::BaseOffset(_)
+            | BatchError::Count { .. }
             | BatchError::LastOffset { .. }
             | BatchError::OffsetOrder { .. }
             | BatchError::Malformed { .. }
@@ -95,6 +99,7 @@ impl fmt::Display for BatchError {
             }
             BatchError::Length(length) => write!(f, "batch length {length} cannot be"),
             BatchError::Magic(magic) => write!(f, "magic {magic} is not 2"),
+            BatchError::BaseOffset(offset) => write!(f, "no batch may begin at offset {offset}"),
             BatchError::Crc { stored, computed } => {
                 write!(f, "checksum {stored:08x} is stored, but the bytes have {computed:08x}")
             }

@@ -28,6 +28,7 @@ mod batch;
 mod builder;
 mod control;
 mod error;
+mod validate;
 pub mod varint;
 mod view;
 
@@ -35,4 +36,5 @@ pub use batch::{BATCH_OVERHEAD, Compression, RecordBatch, TimestampType, crc32c}
 pub use builder::{BatchBuilder, BatchOptions, batch_size_bound};
 pub use control::{ControlRecord, ControlType};
 pub use error::BatchError;
+pub use validate::check_base_offset;
 pub use view::{Headers, RecordRef, Records};

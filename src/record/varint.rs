@@ -42,23 +42,49 @@ fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
-/// Reads a 64-bit varint from the front of `bytes`: the value and how many bytes it took. `None`
-/// when the bytes end too early or it is longer than ten bytes.
-#[must_use]
-pub fn read(bytes: &[u8]) -> Option<(i64, usize)> {
-    match bytes {
-        [first @ ..0x80, ..] => Some((unzigzag(u64::from(*first)), 1)),
-        [first, second @ ..0x80, ..] => {
-            Some((unzigzag(u64::from(first & 0x7f) | u64::from(*second) << 7), 2))
-        }
-        _ => read_long(bytes),
-    }
+/// Takes a 64-bit varint off the front of `bytes`. `None`, and the bytes as they are, when they end
+/// too early or it is longer than ten bytes.
+#[inline(always)]
+pub fn read(bytes: &mut &[u8]) -> Option<i64> {
+    read_short(bytes).or_else(|| {
+        let (value, len) = read_long(bytes, 10)?;
+        *bytes = &bytes[len..];
+        Some(value)
+    })
 }
 
-fn read_long(bytes: &[u8]) -> Option<(i64, usize)> {
-    let &first = bytes.first()?;
-    let mut value = u64::from(first & 0x7f);
-    for (i, &byte) in bytes.iter().enumerate().take(10).skip(1) {
+/// Like [`read`], for a number that must fit 32 bits and five bytes.
+#[inline(always)]
+pub fn read_i32(bytes: &mut &[u8]) -> Option<i32> {
+    if let Some(value) = read_short(bytes) {
+        return Some(value as i32);
+    }
+    let (value, len) = read_long(bytes, 5)?;
+    let value = i32::try_from(value).ok()?;
+    *bytes = &bytes[len..];
+    Some(value)
+}
+
+/// One and two bytes are all that most records need.
+#[inline(always)]
+fn read_short(bytes: &mut &[u8]) -> Option<i64> {
+    let (value, rest) = match *bytes {
+        [first @ ..0x80, rest @ ..] => (u64::from(*first), rest),
+        [first, second @ ..0x80, rest @ ..] => {
+            (u64::from(first & 0x7f) | u64::from(*second) << 7, rest)
+        }
+        _ => return None,
+    };
+    *bytes = rest;
+    Some(unzigzag(value))
+}
+
+/// The long way for up to `max` bytes: the value and how many bytes it took. The bytes come by
+/// value, so that the short way can keep its place among them in registers.
+fn read_long(bytes: &[u8], max: usize) -> Option<(i64, usize)> {
+    let mut value = 0;
+    for (i, &byte) in bytes.iter().enumerate().take(max) {
+        // Of the tenth byte one bit is left.
         if i == 9 && byte > 1 {
             return None;
         }
@@ -70,16 +96,7 @@ fn read_long(bytes: &[u8]) -> Option<(i64, usize)> {
     None
 }
 
-/// Like [`read`], for a number that must fit 32 bits and five bytes.
-#[must_use]
-pub fn read_i32(bytes: &[u8]) -> Option<(i32, usize)> {
-    let (value, len) = read(bytes)?;
-    if len > 5 {
-        return None;
-    }
-    i32::try_from(value).ok().map(|value| (value, len))
-}
-
+#[inline(always)]
 fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
@@ -107,16 +124,30 @@ mod tests {
             let len = write(&mut out, value);
             assert_eq!(&out[..len], encoded);
             assert_eq!(size(value), encoded.len());
-            assert_eq!(read(encoded), Some((value, encoded.len())));
-            assert_eq!(read(&encoded[..encoded.len() - 1]), None);
+            let followed = [encoded, b"!"].concat();
+            let (mut long, mut int) = (&followed[..], &followed[..]);
+            assert_eq!((read(&mut long), long), (Some(value), &b"!"[..]));
+            let fits = i32::try_from(value).ok();
+            assert_eq!(read_i32(&mut int), fits);
+            let left = if fits.is_some() { b"!" } else { &followed[..] };
+            assert_eq!(int, left);
+            for cut in 0..encoded.len() {
+                let (mut long, mut int) = (&encoded[..cut], &encoded[..cut]);
+                assert_eq!((read(&mut long), read_i32(&mut int)), (None, None));
+                assert_eq!((long, int), (&encoded[..cut], &encoded[..cut]));
+            }
         }
     }
 
     #[test]
     fn too_long_or_too_large_is_refused() {
-        assert_eq!(read(&[0x80; 11]), None);
-        assert_eq!(read(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]), None);
-        assert_eq!(read_i32(&[0x80, 0x80, 0x80, 0x80, 0x20]), None);
-        assert_eq!(read_i32(&[0x80, 0x80, 0x80, 0x80, 0x80, 0]), None);
+        assert_eq!(read(&mut &[0x80; 11][..]), None);
+        let ten = |last| [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, last];
+        assert_eq!(read(&mut &ten(1)[..]), Some(i64::MIN));
+        assert_eq!(read(&mut &ten(2)[..]), None);
+        assert_eq!(read_i32(&mut &[0x80, 0x80, 0x80, 0x80, 0x0f][..]), Some(0x7800_0000));
+        let mut large = &[0x80, 0x80, 0x80, 0x80, 0x20][..];
+        assert_eq!((read_i32(&mut large), large.len()), (None, 5));
+        assert_eq!(read_i32(&mut &[0x80, 0x80, 0x80, 0x80, 0x80, 0][..]), None);
     }
 }

@@ -76,36 +76,6 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     #[inline(always)]
-    fn varint(&mut self) -> Option<i64> {
-        // One and two bytes are all that most records need.
-        let (value, rest) = match self.bytes {
-            [first @ ..0x80, rest @ ..] => (u64::from(*first), rest),
-            [first, second @ ..0x80, rest @ ..] => {
-                (u64::from(first & 0x7f) | u64::from(*second) << 7, rest)
-            }
-            _ => {
-                let (value, len) = varint::read(self.bytes)?;
-                self.bytes = &self.bytes[len..];
-                return Some(value);
-            }
-        };
-        self.bytes = rest;
-        Some((value >> 1) as i64 ^ -((value & 1) as i64))
-    }
-
-    #[inline(always)]
-    fn varint_i32(&mut self) -> Option<i32> {
-        match self.bytes {
-            [..0x80, ..] | [_, ..0x80, ..] => self.varint().map(|value| value as i32),
-            _ => {
-                let (value, len) = varint::read_i32(self.bytes)?;
-                self.bytes = &self.bytes[len..];
-                Some(value)
-            }
-        }
-    }
-
-    #[inline(always)]
     fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.bytes.split_at_checked(len)?;
         self.bytes = rest;
@@ -115,7 +85,7 @@ impl<'a> Reader<'a> {
     /// Bytes behind their length, −1 being null.
     #[inline(always)]
     fn nullable(&mut self) -> Option<Option<&'a [u8]>> {
-        match self.varint_i32()? {
+        match varint::read_i32(&mut self.bytes)? {
             -1 => Some(None),
             len => self.take(usize::try_from(len).ok()?).map(Some),
         }
@@ -181,7 +151,7 @@ impl<'a> Records<'a> {
 
     fn skip_records(&mut self, records: i32) {
         for _ in 0..records {
-            let Some(len) = self.reader.varint_i32() else { return };
+            let Some(len) = varint::read_i32(&mut self.reader.bytes) else { return };
             if self.reader.take(len.max(0) as usize).is_none() {
                 return;
             }
@@ -191,15 +161,16 @@ impl<'a> Records<'a> {
 
     #[inline(always)]
     fn read(&mut self) -> Result<RecordRef<'a>, &'static str> {
-        let len = self.reader.varint_i32().ok_or("length")?;
+        let len = varint::read_i32(&mut self.reader.bytes).ok_or("length")?;
         let len = usize::try_from(len).map_err(|_| "length")?;
         let mut body = Reader { bytes: self.reader.take(len).ok_or("length")? };
         body.take(1).ok_or("attributes")?;
-        let timestamp_delta = body.varint().ok_or("timestamp")?;
-        let offset_delta = body.varint_i32().ok_or("offset")?;
+        let timestamp_delta = varint::read(&mut body.bytes).ok_or("timestamp")?;
+        let offset_delta = varint::read_i32(&mut body.bytes).ok_or("offset")?;
         let key = body.nullable().ok_or("key")?;
         let value = body.nullable().ok_or("value")?;
-        let header_count = body.varint_i32().filter(|&count| count >= 0).ok_or("header count")?;
+        let header_count =
+            varint::read_i32(&mut body.bytes).filter(|&count| count >= 0).ok_or("header count")?;
         let headers = body.bytes;
         for _ in 0..header_count {
             body.header().ok_or("header")?;
@@ -209,7 +180,7 @@ impl<'a> Records<'a> {
         }
         let created = Timestamp(self.base_timestamp.wrapping_add(timestamp_delta));
         Ok(RecordRef {
-            offset: Offset(self.batch.base_offset().0.wrapping_add(i64::from(offset_delta))),
+            offset: self.batch.base_offset() + i64::from(offset_delta),
             timestamp: self.append_time.unwrap_or(created),
             key,
             value,

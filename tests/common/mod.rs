@@ -1,6 +1,8 @@
 //! What several tests begin with.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod batches;
+
 use std::time::Duration;
 
 use kafkarium::{Cluster, ClusterBuilder, Consumer, ErrorCode, Producer, Record, TopicSpec};

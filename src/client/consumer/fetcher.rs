@@ -242,12 +242,11 @@ fn split(
 /// The offset behind a batch, which has to begin at `from` at the earliest and to reach up to
 /// `wanted`.
 fn end_of(batch: &RecordBatch, wanted: Offset, from: Offset) -> Result<Offset, String> {
-    let (base, delta) = (batch.base_offset(), batch.last_offset_delta());
-    let next = base.0.checked_add(i64::from(delta) + 1).filter(|_| delta >= 0).map(Offset);
-    match next {
-        Some(next) if base >= from && next > wanted => Ok(next),
-        _ => Err(format!("a batch at offset {base} where offset {wanted} is wanted")),
+    let (base, next) = (batch.base_offset(), batch.next_offset());
+    if base < from || next <= wanted.max(base) {
+        return Err(format!("a batch at offset {base} where offset {wanted} is wanted"));
     }
+    Ok(next)
 }
 
 /// How many records of a batch from an offset on may be given out, and the position behind them.
