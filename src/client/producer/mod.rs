@@ -215,15 +215,19 @@ impl Producer {
                 let batch = BatchId { producer: self.id, number };
                 Sending::Buffered(Receipt { batch, index, partition, timestamp })
             }
-            Err(Refused::SwitchPartition) => self.send_elsewhere(now, op, record, effects),
+            Err(Refused::SwitchPartition) => *self.send_elsewhere(now, op, record, effects),
             Err(Refused::NoMemory) => {
                 let partition = (!sticky).then_some(partition);
-                self.refuse(op, Decided { partition, timestamp })
+                match self.refuse(Decided { partition, timestamp }) {
+                    Ok(()) => Sending::Waiting(op),
+                    Err(error) => Sending::Failed(error),
+                }
             }
         }
     }
 
-    /// Sends to another sticky partition. It begins with nothing, so that it takes the record.
+    /// Sends to another sticky partition. It begins with nothing, so that it takes the record. The
+    /// answer is boxed, so that the common one need not lie in memory.
     #[cold]
     #[inline(never)]
     fn send_elsewhere(
@@ -232,9 +236,9 @@ impl Producer {
         op: OpId,
         record: &Record<'_>,
         effects: &mut Vec<Effect>,
-    ) -> Sending {
+    ) -> Box<Sending> {
         self.wake_sender |= !self.accumulator.ready.is_empty();
-        self.try_send(now, op, record, effects)
+        Box::new(self.try_send(now, op, record, effects))
     }
 
     /// The place of a topic whose partitions are known; `None` when the metadata is still to come.

@@ -51,14 +51,14 @@ impl Producer {
     /// be enough.
     #[cold]
     #[inline(never)]
-    pub(super) fn refuse(&mut self, op: OpId, decided: Decided) -> Sending {
+    pub(super) fn refuse(&mut self, decided: Decided) -> Result<(), Box<Error>> {
         let (needed, memory) = (self.config.batch_size, self.config.buffer_memory);
         if needed as u64 > memory {
             let why = format!("a batch takes {needed} bytes, buffer.memory has {memory}");
-            return Sending::failed(Error::InvalidArgument(why));
+            return Err(Box::new(Error::InvalidArgument(why)));
         }
         self.decided = Some(decided);
-        Sending::Waiting(op)
+        Ok(())
     }
 
     fn keep(&mut self, mut send: WaitingSend, effects: &mut Vec<Effect>) {
