@@ -69,8 +69,7 @@ impl Consumer {
     /// [`Error::OffsetOutOfRange`] and [`Error::NoOffset`] without a reset policy, Kafka's errors,
     /// [`Error::Closed`].
     pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>, Error> {
-        let call = move |now: Time| Call::Poll(now.after(timeout));
-        polled(self.shared.call_at(self.handle, call, "a poll")?)
+        polled(self.shared.call_at(self.handle, poll_call(timeout), "a poll")?)
     }
 
     /// Begins a [`poll`](Consumer::poll).
@@ -82,8 +81,7 @@ impl Consumer {
         &mut self,
         timeout: Duration,
     ) -> Result<Operation<Vec<ConsumerRecord>>, Error> {
-        let deadline = self.shared.look().now().after(timeout);
-        Operation::begin(&self.shared, self.handle, Call::Poll(deadline), "a poll", polled)
+        Operation::begin(&self.shared, self.handle, poll_call(timeout), "a poll", polled)
     }
 
     /// Sets the position.
@@ -261,6 +259,11 @@ fn only_offsets(
     found: BTreeMap<TopicPartition, Option<(Offset, Timestamp)>>,
 ) -> BTreeMap<TopicPartition, Offset> {
     found.into_iter().filter_map(|(p, found)| found.map(|(offset, _)| (p, offset))).collect()
+}
+
+/// A poll ends `timeout` after the moment in which it is begun.
+fn poll_call(timeout: Duration) -> impl FnOnce(Time) -> Call {
+    move |now| Call::Poll(now.after(timeout))
 }
 
 fn polled(outcome: Outcome) -> Result<Vec<ConsumerRecord>, Error> {

@@ -9,6 +9,7 @@ use super::entry::Shared;
 use crate::client::{OpId, Outcome, Progress};
 use crate::error::Error;
 use crate::sim::Call;
+use crate::types::Time;
 
 /// A call that has been begun. Events of the world complete it; [`take`](Operation::take) gives the
 /// result once it is there, [`wait`](Operation::wait) drives until then.
@@ -38,12 +39,13 @@ impl<T> Operation<T> {
     pub(super) fn begin(
         shared: &Arc<Shared>,
         handle: Handle,
-        call: Call,
+        call: impl FnOnce(Time) -> Call,
         what: &'static str,
         convert: fn(Outcome) -> Result<T, Error>,
     ) -> Result<Self, Error> {
         let state = {
             let mut driver = shared.enter()?;
+            let call = call(driver.now());
             let (op, progress) = driver.begin(handle, call)?;
             match progress {
                 Progress::Ready(result) => State::Ready(result),

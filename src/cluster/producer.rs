@@ -278,7 +278,7 @@ impl Producer {
     /// # Errors
     /// As [`flush`](Producer::flush).
     pub fn begin_flush(&self) -> Result<Operation<()>, Error> {
-        Operation::begin(&self.shared, self.handle, Call::Flush, "a flush", |_| Ok(()))
+        Operation::begin(&self.shared, self.handle, |_| Call::Flush, "a flush", |_| Ok(()))
     }
 
     /// Sends what is left, waiting at most so long, and closes the producer. What is not delivered
