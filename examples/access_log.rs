@@ -1,8 +1,9 @@
 //! A web server's access log goes through Kafka: `cargo run --release --example access_log [FILE]`.
 //!
-//! Each line is a record, keyed by the client's address, so that all lines of one client come to lie
-//! in one of six partitions, in their order. Three consumers take two partitions each and count. At the
-//! end the offsets that they have read are compared with those that the producer was told of.
+//! Each line is a record, keyed by the client's address, so that all lines of one client come to
+//! lie in one of six partitions, in their order. Three consumers take two partitions each and
+//! count. At the end the offsets that they have read are compared with those that the producer was
+//! told of.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;

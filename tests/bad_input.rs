@@ -1,6 +1,6 @@
 //! Bad input gets a clear error and changes nothing. (Topics and configs: `lessons/32_bad_topics`,
-//! oversized records: `lessons/15` and `16`, reset policies: `lessons/18`, rewound handles and second
-//! threads: `world.rs`.)
+//! oversized records: `lessons/15` and `16`, reset policies: `lessons/18`, rewound handles and
+//! second threads: `world.rs`.)
 #![allow(clippy::unwrap_used)]
 
 mod common;

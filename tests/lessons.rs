@@ -1,7 +1,8 @@
-//! Runs the lessons in `tests/lessons`: scripts of comments, commands and, below `---`, what they print.
+//! Runs the lessons in `tests/lessons`: scripts of comments, commands and, below `---`, what they
+//! print.
 //!
-//! `UPDATE_LESSONS=1 cargo test --test lessons` writes what is printed into the scripts; whoever does
-//! that checks each changed line against the rule that the lesson names.
+//! `UPDATE_LESSONS=1 cargo test --test lessons` writes what is printed into the scripts; whoever
+//! does that checks each changed line against the rule that the lesson names.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! Whatever a user seeks, pauses and assigns while answers are under way, records come in order from
-//! where the user sought last, and all of them come.
+//! Whatever a user seeks, pauses and assigns while answers are under way, records come in order
+//! from where the user sought last, and all of them come.
 #![allow(clippy::unwrap_used)]
 
 mod common;

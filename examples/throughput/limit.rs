@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 const BATCH: usize = 16 * 1024;
 const HEADER: usize = 61;
 
-/// How long it takes to encode `records` values of `len` bytes into batches of 16 KiB in fresh memory,
-/// checksum them, keep them all, and decode them again.
+/// How long it takes to encode `records` values of `len` bytes into batches of 16 KiB in fresh
+/// memory, checksum them, keep them all, and decode them again.
 pub fn seconds(records: usize, len: usize) -> Duration {
     let value = vec![b'v'; len];
     let start = Instant::now();

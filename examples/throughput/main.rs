@@ -69,7 +69,8 @@ fn first_record() -> Result<String, Box<dyn Error>> {
 }
 
 /// Measures a case and its limit in turn, each time in a process of its own: so both touch fresh
-/// memory, and neither profits from what the other has left behind. Prints the median ratio's round.
+/// memory, and neither profits from what the other has left behind. Prints the median ratio's
+/// round.
 fn compared(name: &str, records: usize, len: usize) -> Result<String, Box<dyn Error>> {
     let mut rounds = Vec::new();
     for _ in 0..5 {

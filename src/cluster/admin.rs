@@ -171,8 +171,8 @@ impl Admin {
         refused(deleted.error_code, deleted.error_message, name)
     }
 
-    /// Gives a topic more partitions: `count` in all. Records that are there stay where they are, so
-    /// keys may change their partition.
+    /// Gives a topic more partitions: `count` in all. Records that are there stay where they are,
+    /// so keys may change their partition.
     ///
     /// # Errors
     /// `INVALID_PARTITIONS` when it has as many or more, `UNKNOWN_TOPIC_OR_PARTITION`.
@@ -216,7 +216,8 @@ impl Admin {
         Ok(described.configs)
     }
 
-    /// Sets configs of a topic; a value of `None` takes one back to its default. All of them, or none.
+    /// Sets configs of a topic; a value of `None` takes one back to its default. All of them, or
+    /// none.
     ///
     /// # Errors
     /// `INVALID_CONFIG`, `UNKNOWN_TOPIC_OR_PARTITION`.

@@ -41,9 +41,9 @@ impl ClusterBuilder {
         self
     }
 
-    /// How long a message is under way: drawn evenly from a range. By default 500 µs on virtual time,
-    /// and nothing on the wall clock; messages that take no time are a microsecond apart on their
-    /// connection.
+    /// How long a message is under way: drawn evenly from a range. By default 500 µs on virtual
+    /// time, and nothing on the wall clock; messages that take no time are a microsecond apart on
+    /// their connection.
     #[must_use]
     pub fn latency(mut self, min: Duration, max: Duration) -> Self {
         let (min_micros, max_micros) = (micros(min), micros(max));
@@ -92,7 +92,8 @@ impl ClusterBuilder {
     ///
     /// # Errors
     /// [`Error::Config`] for a broker config that cannot be, [`Error::InvalidArgument`] for rates
-    /// of faults that exceed 1000 permille together and for a latency whose least is above its most.
+    /// of faults that exceed 1000 permille together and for a latency whose least is above its
+    /// most.
     pub fn build(mut self) -> Result<Cluster, Error> {
         if !self.latency_given && !self.real_time {
             self.setup.latency = Latency { min_micros: 500, max_micros: 500 };

@@ -18,9 +18,9 @@ use crate::types::{Offset, Time, Timestamp, TopicPartition};
 
 /// Reads records. One thread at a time uses it. Dropping the handle does not close it.
 ///
-/// Besides what stands there, every call may end with [`Error::ConcurrentDrive`], while another thread
-/// drives a virtual clock, and with [`Error::Rewound`], when the world was put back behind the moment
-/// in which the consumer was made.
+/// Besides what stands there, every call may end with [`Error::ConcurrentDrive`], while another
+/// thread drives a virtual clock, and with [`Error::Rewound`], when the world was put back behind
+/// the moment in which the consumer was made.
 #[derive(Debug)]
 pub struct Consumer {
     shared: Arc<Shared>,
@@ -156,8 +156,8 @@ impl Consumer {
         self.look(|consumer| consumer.assignment().cloned().collect())
     }
 
-    /// Those of the assigned partitions that are paused, in order; none for a handle that is younger
-    /// than the world.
+    /// Those of the assigned partitions that are paused, in order; none for a handle that is
+    /// younger than the world.
     #[must_use]
     pub fn paused(&self) -> Vec<TopicPartition> {
         self.look(|consumer| consumer.paused().cloned().collect())

@@ -146,8 +146,8 @@ impl Cluster {
         })
     }
 
-    /// Applies every event that is due until then, and sets the clock there. On the real clock, too,
-    /// this jumps.
+    /// Applies every event that is due until then, and sets the clock there. On the real clock,
+    /// too, this jumps.
     ///
     /// # Errors
     /// Those of [`step`](Cluster::step); the clock then stands at the event.
@@ -171,8 +171,8 @@ impl Cluster {
         self.shared.look().world.pending()
     }
 
-    /// Lets the `n`th of [`pending`](Cluster::pending) happen next. A message then arrives before its
-    /// time, at the present one; a deadline takes the clock along.
+    /// Lets the `n`th of [`pending`](Cluster::pending) happen next. A message then arrives before
+    /// its time, at the present one; a deadline takes the clock along.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] when there are not so many; those of [`step`](Cluster::step).
@@ -313,8 +313,8 @@ impl Cluster {
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for consumers of different clusters or one without an assignment,
-    /// [`Error::Stalled`], [`Error::InvariantBroken`], [`Error::ConcurrentDrive`]; nobody has been given
-    /// anything then.
+    /// [`Error::Stalled`], [`Error::InvariantBroken`], [`Error::ConcurrentDrive`]; nobody has been
+    /// given anything then.
     pub fn poll_all(
         &self,
         consumers: &mut [&mut Consumer],

@@ -24,9 +24,9 @@ pub(super) type UserPartitioner = Arc<dyn Fn(&Record<'_>, i32) -> i32 + Send + S
 /// Sends records. Cheap to clone; all clones are one producer. Dropping the last one does not close
 /// it: what was sent is still delivered as the world goes on.
 ///
-/// Besides what stands there, every call may end with [`Error::ConcurrentDrive`], while another thread
-/// drives a virtual clock, and with [`Error::Rewound`], when the world was put back behind the moment
-/// in which the producer was made.
+/// Besides what stands there, every call may end with [`Error::ConcurrentDrive`], while another
+/// thread drives a virtual clock, and with [`Error::Rewound`], when the world was put back behind
+/// the moment in which the producer was made.
 #[derive(Clone)]
 pub struct Producer {
     shared: Arc<Shared>,

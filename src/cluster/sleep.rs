@@ -1,10 +1,10 @@
 //! Waiting on the real clock: for the next deadline, or for what another thread's entry brings.
 //!
-//! Each thread that waits has a mailbox, into which whoever uses the driver puts the awaited result:
-//! so the sleeper need not enter to fetch it. And a thread that finds the driver in use does not
-//! queue for it: it posts its call, and the other one makes it before leaving. Two threads that go
-//! in and out millions of times a second would otherwise spend their time moving the world between
-//! two processors' caches.
+//! Each thread that waits has a mailbox, into which whoever uses the driver puts the awaited
+//! result: so the sleeper need not enter to fetch it. And a thread that finds the driver in use
+//! does not queue for it: it posts its call, and the other one makes it before leaving. Two threads
+//! that go in and out millions of times a second would otherwise spend their time moving the world
+//! between two processors' caches.
 
 use std::mem;
 use std::sync::Arc;

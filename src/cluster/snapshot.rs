@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::sim::{StateDiff, View, World};
 use crate::types::Time;
 
-/// A copy of the whole world at one moment. What logs hold is shared, by counting references, and kept
-/// alive; the state of clients, brokers and messages under way is copied.
+/// A copy of the whole world at one moment. What logs hold is shared, by counting references, and
+/// kept alive; the state of clients, brokers and messages under way is copied.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     state: State,

@@ -58,8 +58,8 @@ pub enum Error {
     Closed,
     /// The handle or operation is younger than the snapshot that the world went back to.
     Rewound,
-    /// Another thread is driving this virtual clock. Threads need `.real_time()`; several clients of
-    /// one thread are driven together by `poll_all`.
+    /// Another thread is driving this virtual clock. Threads need `.real_time()`; several clients
+    /// of one thread are driven together by `poll_all`.
     ConcurrentDrive,
     /// Nothing can happen any more and the operation is not done: whatever it waits for is paused,
     /// crashed, or held by a script.

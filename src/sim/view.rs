@@ -39,8 +39,8 @@ impl<'a> View<'a> {
         self.world.brokers().flat_map(|broker| broker.partitions().values())
     }
 
-    /// The batches that the leader of a partition holds, from an offset on, whether or not they lie below
-    /// the high watermark. Empty when there is no such partition.
+    /// The batches that the leader of a partition holds, from an offset on, whether or not they lie
+    /// below the high watermark. Empty when there is no such partition.
     #[must_use]
     pub fn batches(&self, partition: impl Into<TopicPartition>, from: Offset) -> Vec<RecordBatch> {
         let wanted = partition.into();

@@ -12,8 +12,9 @@ use crate::broker::ConnectionId;
 use crate::client::{ClientId, Effect};
 use crate::types::{BrokerId, EventId, Time};
 
-/// When a message arrives that would at `due`, behind the one before it. Where messages take no time
-/// they still arrive one by one, a microsecond apart: so time goes on whatever the two ends do.
+/// When a message arrives that would at `due`, behind the one before it. Where messages take no
+/// time they still arrive one by one, a microsecond apart: so time goes on whatever the two ends
+/// do.
 fn behind(last: Option<Time>, due: Time, now: Time) -> Time {
     match last {
         Some(last) if due == now => due.max(last.after_micros(1)),

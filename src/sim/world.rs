@@ -174,8 +174,8 @@ impl World {
         }
     }
 
-    /// A number that rises whenever an event is queued or a call is done: while it stays, nobody who
-    /// waits has anything to look at.
+    /// A number that rises whenever an event is queued or a call is done: while it stays, nobody
+    /// who waits has anything to look at.
     pub fn activity(&self) -> u64 {
         self.queue.pushed() + self.completions
     }

@@ -166,8 +166,8 @@ impl Consumer {
         self.assigned.get_mut(partition).ok_or_else(|| Error::NotAssigned(partition.clone()))
     }
 
-    /// Moves the position of a partition. What was fetched from elsewhere is dropped, as is what went
-    /// wrong there.
+    /// Moves the position of a partition. What was fetched from elsewhere is dropped, as is what
+    /// went wrong there.
     pub fn seek(&mut self, partition: &TopicPartition, to: SeekTo) -> Progress {
         let state = match to {
             SeekTo::Offset(offset) if offset.0 < 0 => {
