@@ -6,14 +6,8 @@ use crate::names::Names;
 use crate::schema::{Api, Field, Kind, List};
 
 /// The lines of an answer.
-pub fn lines(
-    api: &Api,
-    version: i16,
-    sort_topics: bool,
-    answer: &Value,
-    names: &mut Names,
-) -> Vec<String> {
-    let mut writer = Writer { version, sort_topics, names, items: Vec::new() };
+pub fn lines(api: &Api, version: i16, answer: &Value, names: &mut Names) -> Vec<String> {
+    let mut writer = Writer { version, names, items: Vec::new() };
     let head = writer.row(&api.answer(), answer, 1);
     let mut lines = vec![format!("< {head}").trim_end().to_owned()];
     lines.append(&mut writer.items);
@@ -22,7 +16,6 @@ pub fn lines(
 
 struct Writer<'a> {
     version: i16,
-    sort_topics: bool,
     names: &'a mut Names,
     items: Vec<String>,
 }
@@ -117,9 +110,7 @@ impl Writer<'_> {
             block.append(&mut self.items);
             blocks.push(block);
         }
-        if list.sorted
-            || (self.sort_topics && fields.iter().any(|field| field.name == "partitions"))
-        {
+        if list.sorted || fields.iter().any(|field| field.name == "partitions") {
             blocks.sort();
         }
         self.items = above;

@@ -1,6 +1,6 @@
 //! The referee: plays scripts of group requests against a real Kafka and records its answers.
 //!
-//! `referee record|check [--broker ADDRESS] [--start COMMAND --stop COMMAND] [--jobs N] FILE…`
+//! README.md tells how it is used.
 
 mod answer;
 mod codec;
@@ -15,15 +15,14 @@ mod script;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::play::Player;
+use crate::play::{Broker, Player};
 use crate::script::Script;
 
 const USAGE: &str = "referee record|check|settings [--broker ADDRESS | --start COMMAND --stop COMMAND] \
-                     [--with KEY=VALUE]… [--jobs N] FILE…";
+                     [--restart COMMAND] [--with KEY=VALUE]… [--jobs N] FILE…";
 
 fn main() -> ExitCode {
     match run() {
@@ -44,6 +43,7 @@ struct Options {
     broker: Option<String>,
     start: Option<String>,
     stop: Option<String>,
+    restart: Option<String>,
     with: Vec<String>,
     jobs: usize,
     files: Vec<PathBuf>,
@@ -62,12 +62,14 @@ impl Options {
         options.broker = std::env::var("REFEREE_BROKER").ok();
         options.start = std::env::var("REFEREE_START").ok();
         options.stop = std::env::var("REFEREE_STOP").ok();
+        options.restart = std::env::var("REFEREE_RESTART").ok();
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
             match argument.as_str() {
                 "--broker" => options.broker = Some(value()?),
                 "--start" => options.start = Some(value()?),
                 "--stop" => options.stop = Some(value()?),
+                "--restart" => options.restart = Some(value()?),
                 "--with" => options.with.push(value()?),
                 "--jobs" => options.jobs = value()?.parse().map_err(|_| "--jobs wants a number")?,
                 file => options.files.push(file.into()),
@@ -128,30 +130,42 @@ fn shell(command: &str) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|e| e.to_string())
 }
 
-/// Plays the sequences, several at once: most of their time they wait.
+/// Plays the sequences, several at once: most of their time they wait. Those that disturb others come last, one by one.
 fn play_all(options: &Options, address: &str, sequences: &[Sequence]) -> bool {
-    let run = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
+    let broker = Broker { address: address.into(), restart: options.restart.clone() };
+    let (alone, together): (Vec<_>, Vec<_>) =
+        sequences.iter().partition(|sequence| sequence.script.is_alone());
     let next = AtomicUsize::new(0);
-    let failures = Mutex::new(0);
+    let failures = AtomicUsize::new(0);
+    let play = |sequence: &Sequence| {
+        if let Err(e) = play_one(options.record, &broker, sequence) {
+            eprintln!("{}: {e}", sequence.path.display());
+            failures.fetch_add(1, Ordering::Relaxed);
+        }
+    };
     std::thread::scope(|scope| {
         for _ in 0..options.jobs {
             scope.spawn(|| {
-                while let Some(sequence) = sequences.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let stem = sequence.path.file_stem().unwrap_or_default().to_string_lossy();
-                    let player = Player::new(address, format!("{stem}.{run:x}."));
-                    let (answers, outcome) = player.play(&sequence.script);
-                    let settled = settle(options.record, sequence, answers);
-                    if let Err(e) = outcome.and(settled) {
-                        eprintln!("{}: {e}", sequence.path.display());
-                        *failures.lock().unwrap_or_else(|e| e.into_inner()) += 1;
-                    }
+                while let Some(sequence) = together.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    play(sequence);
                 }
             });
         }
     });
-    let failures = failures.into_inner().unwrap_or_else(|e| e.into_inner());
+    for sequence in alone {
+        play(sequence);
+    }
+    let failures = failures.into_inner();
     println!("{} played, {failures} failed", sequences.len());
     failures == 0
+}
+
+fn play_one(record: bool, broker: &Broker, sequence: &Sequence) -> Result<(), String> {
+    let run = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
+    let stem = sequence.path.file_stem().unwrap_or_default().to_string_lossy();
+    let (answers, outcome) = Player::new(broker, format!("{stem}.{run:x}.")).play(&sequence.script);
+    let settled = settle(record, sequence, answers);
+    outcome.and(settled)
 }
 
 /// Writes the recording, or compares with it.

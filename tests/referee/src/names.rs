@@ -114,7 +114,13 @@ impl Names {
     /// The bytes that a script writes as text: `subscription(t+u)` is what a consumer that subscribes to these topics sends.
     pub fn bytes_out(&mut self, text: &str) -> Vec<u8> {
         let topics = text.strip_prefix("subscription(").and_then(|rest| rest.strip_suffix(')'));
-        let Some(topics) = topics else { return text.as_bytes().to_vec() };
+        let Some(topics) = topics else {
+            let bytes = many(text).into_bytes();
+            if bytes != text.as_bytes() {
+                self.texts.push((bytes.clone(), text.into()));
+            }
+            return bytes;
+        };
         let topics: Vec<_> = topics.split('+').filter(|topic| !topic.is_empty()).collect();
         let mut bytes = vec![0, 0];
         bytes.extend_from_slice(&(topics.len() as i32).to_be_bytes());
@@ -150,4 +156,15 @@ fn drawn_for(id: &str) -> Option<&str> {
         _ => byte.is_ascii_hexdigit(),
     });
     (dashes && !name.is_empty()).then_some(name)
+}
+
+/// `x*4097` is a text of 4097 times x.
+pub fn many(text: &str) -> String {
+    match text.split_once('*') {
+        Some((part, count)) => match count.parse() {
+            Ok(count) => part.repeat(count),
+            Err(_) => text.into(),
+        },
+        None => text.into(),
+    }
 }

@@ -15,22 +15,29 @@ use crate::script::{Piece, Request, Script, Step};
 /// How long an answer that is known to come may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long to wait for one that is not known to come.
-const GRACE: Duration = Duration::from_millis(900);
+const GRACE: Duration = Duration::from_millis(400);
 /// How long to watch a request that is known to be parked.
-const WATCH: Duration = Duration::from_millis(250);
+const WATCH: Duration = Duration::from_millis(200);
+
+/// The broker that is played against.
+pub struct Broker {
+    /// Where it listens.
+    pub address: String,
+    /// The command that stops it, starts it again and returns when it listens, if there is one.
+    pub restart: Option<String>,
+}
 
 /// One sequence being played.
 pub struct Player<'a> {
-    address: &'a str,
+    broker: &'a Broker,
     names: Names,
     clients: BTreeMap<String, Connection>,
-    sort_topics: bool,
 }
 
 impl<'a> Player<'a> {
     /// A player whose groups and topics carry this prefix.
-    pub fn new(address: &'a str, prefix: String) -> Self {
-        Player { address, names: Names::new(prefix), clients: BTreeMap::new(), sort_topics: false }
+    pub fn new(broker: &'a Broker, prefix: String) -> Self {
+        Player { broker, names: Names::new(prefix), clients: BTreeMap::new() }
     }
 
     /// Plays the script; one answer a piece, empty where there is none, up to the first fault.
@@ -40,7 +47,7 @@ impl<'a> Player<'a> {
             return (answers, Err(e));
         }
         for piece in &script.pieces {
-            match self.piece(piece) {
+            match self.piece(script, piece) {
                 Ok(answer) => answers.push(answer),
                 Err(e) => return (answers, Err(format!("line {}: {e}", piece.line))),
             }
@@ -48,7 +55,7 @@ impl<'a> Player<'a> {
         (answers, Ok(()))
     }
 
-    fn piece(&mut self, piece: &Piece) -> Result<Vec<String>, String> {
+    fn piece(&mut self, script: &Script, piece: &Piece) -> Result<Vec<String>, String> {
         let patience = match piece.answer.first().map(String::as_str) {
             None => GRACE,
             Some("< parked") => WATCH,
@@ -60,11 +67,25 @@ impl<'a> Player<'a> {
             Some(Step::Topic(name, partitions)) => self.create_topic(name, *partitions)?,
             Some(Step::Drop(name)) => self.drop_topic(name)?,
             Some(Step::Close(client)) => drop(self.clients.remove(client)),
-            Some(Step::Restart) => return Err("no way to restart the broker".into()),
+            Some(Step::Restart) => {
+                let command =
+                    self.broker.restart.as_deref().ok_or("no command to restart the broker")?;
+                self.clients.clear();
+                crate::shell(command)?;
+                self.warm_up(script)?;
+            }
+            Some(Step::Unload) => self.drop_broker_topic("__consumer_offsets".into())?,
             Some(Step::Await(client)) => return self.answer(client, patience),
             Some(Step::Request(request)) => {
-                self.send(request)?;
-                return self.answer(&request.client, patience);
+                let start = Instant::now();
+                loop {
+                    self.send(request)?;
+                    let answer = self.answer(&request.client, patience)?;
+                    if !is_passing(&answer) || start.elapsed() > PATIENCE {
+                        return Ok(answer);
+                    }
+                    sleep(Duration::from_millis(100));
+                }
             }
         }
         Ok(Vec::new())
@@ -73,14 +94,12 @@ impl<'a> Player<'a> {
     fn send(&mut self, step: &Request) -> Result<(), String> {
         let api = Api::named(&step.api).ok_or(format!("no API {}", step.api))?;
         let request = request::build(api, step, &mut self.names)?;
-        self.sort_topics =
-            step.items.iter().flat_map(|item| &item.fields).chain(&step.fields).any(is_all);
         self.connection(&step.client)?.send(api, step.version, &request)
     }
 
     fn connection(&mut self, client: &str) -> Result<&mut Connection, String> {
         if !self.clients.contains_key(client) {
-            self.clients.insert(client.into(), Connection::open(self.address, client)?);
+            self.clients.insert(client.into(), Connection::open(&self.broker.address, client)?);
         }
         self.clients.get_mut(client).ok_or_else(|| "no connection".into())
     }
@@ -90,9 +109,7 @@ impl<'a> Player<'a> {
             self.clients.get_mut(client).ok_or(format!("{client} has sent nothing"))?;
         let (api, version) = connection.waiting().ok_or(format!("{client} waits for nothing"))?;
         Ok(match connection.receive(patience)? {
-            Reply::Answer(value) => {
-                answer::lines(api, version, self.sort_topics, &value, &mut self.names)
-            }
+            Reply::Answer(value) => answer::lines(api, version, &value, &mut self.names),
             Reply::Parked => vec!["< parked".into()],
             Reply::Closed => {
                 self.clients.remove(client);
@@ -136,16 +153,20 @@ impl<'a> Player<'a> {
     }
 
     fn drop_topic(&mut self, name: &str) -> Result<(), String> {
-        let topics = list(vec![text(&self.names.out(name))]);
+        self.drop_broker_topic(self.names.out(name))?;
+        self.await_topic(name, |error| error == 3)?;
+        sleep(Duration::from_millis(200)); // the coordinator learns of it a little later
+        Ok(())
+    }
+
+    fn drop_broker_topic(&mut self, name: String) -> Result<(), String> {
+        let topics = list(vec![text(&name)]);
         let request = fields(vec![("topics", topics), ("timeout", Value::Int(10_000))]);
         let answer = self.ask("DeleteTopics", 1, &request)?;
         match answer.list("topics").first().and_then(|topic| topic.int("error")) {
-            Some(0) => {}
-            other => return Err(format!("topic {name}: error {other:?}")),
+            Some(0) => Ok(()),
+            other => Err(format!("topic {name}: error {other:?}")),
         }
-        self.await_topic(name, |error| error == 3)?;
-        sleep(WATCH); // the coordinator learns of it a little later
-        Ok(())
     }
 
     /// Waits until the broker's metadata say so of the topic; gives its id.
@@ -212,8 +233,12 @@ impl<'a> Player<'a> {
     }
 }
 
-fn is_all(field: &(String, String)) -> bool {
-    field.0 == "topics" && field.1 == "all"
+/// Whether the coordinator of a transaction only asks for a little time: it loads, or ends the transaction before.
+fn is_passing(answer: &[String]) -> bool {
+    answer.first().is_some_and(|line| {
+        line.starts_with("< error=COORDINATOR_LOAD_IN_PROGRESS")
+            || line.starts_with("< error=CONCURRENT_TRANSACTIONS")
+    })
 }
 
 /// Tries again until there is a result, for half a minute.

@@ -1,7 +1,7 @@
 //! From a step of a script to a request.
 
 use crate::codec::Value;
-use crate::names::Names;
+use crate::names::{Names, many};
 use crate::schema::{Api, Field, Kind, List};
 use crate::script::{Item, Request, duration};
 
@@ -167,16 +167,5 @@ impl Builder<'_> {
             Kind::Bytes => Value::Bytes(Some(self.names.bytes_out(text))),
             Kind::List(_) | Kind::Struct(_) => return Err(format!("{text} is no scalar")),
         })
-    }
-}
-
-/// `x*4097` is a text of 4097 times x.
-fn many(text: &str) -> String {
-    match text.split_once('*') {
-        Some((part, count)) => match count.parse() {
-            Ok(count) => part.repeat(count),
-            Err(_) => text.into(),
-        },
-        None => text.into(),
     }
 }

@@ -34,6 +34,8 @@ pub enum Step {
     Close(String),
     /// `restart`
     Restart,
+    /// `unload`
+    Unload,
     /// `await CLIENT`
     Await(String),
     /// `> CLIENT API vN …`
@@ -107,6 +109,12 @@ impl Script {
         Ok(script)
     }
 
+    /// Whether it does something to the broker that others on it would notice.
+    pub fn is_alone(&self) -> bool {
+        let steps = self.pieces.iter().filter_map(|piece| piece.step.as_ref());
+        steps.into_iter().any(|step| matches!(step, Step::Restart | Step::Unload))
+    }
+
     /// The file with these answers, one a piece.
     pub fn with_answers(&self, answers: &[Vec<String>]) -> String {
         let mut text = String::new();
@@ -134,6 +142,7 @@ fn step(line: &str) -> Result<Option<Step>, String> {
         ["wait", time] => Step::Wait(duration(time)?),
         ["close", client] => Step::Close((*client).into()),
         ["restart"] => Step::Restart,
+        ["unload"] => Step::Unload,
         ["await", client] => Step::Await((*client).into()),
         [">", client, api, version] => {
             let number = version.strip_prefix('v').and_then(|number| number.parse().ok());
