@@ -56,10 +56,11 @@ impl<'a> Player<'a> {
     }
 
     fn piece(&mut self, script: &Script, piece: &Piece) -> Result<Vec<String>, String> {
-        let patience = match piece.answer.first().map(String::as_str) {
-            None => GRACE,
-            Some("< parked") => WATCH,
-            Some(_) => PATIENCE,
+        let patience = match (&piece.step, piece.answer.first().map(String::as_str)) {
+            (Some(Step::Request(request)), _) if !may_park(request) => PATIENCE,
+            (_, None) => GRACE,
+            (_, Some("< parked")) => WATCH,
+            (_, Some(_)) => PATIENCE,
         };
         match &piece.step {
             None => {}
@@ -231,6 +232,11 @@ impl<'a> Player<'a> {
         }
         Ok(())
     }
+}
+
+/// Only these two wait for other members.
+fn may_park(request: &Request) -> bool {
+    matches!(request.api.as_str(), "JoinGroup" | "SyncGroup")
 }
 
 /// Whether the coordinator of a transaction only asks for a little time: it loads, or ends the transaction before.
