@@ -168,3 +168,31 @@ pub fn many(text: &str) -> String {
         None => text.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_is_shown_by_the_name_its_id_begins_with() {
+        let mut names = Names::new("p.".into());
+        let (first, second) =
+            ("a-01234567-89ab-cdef-0123-456789abcdef", "a-11234567-89ab-cdef-0123-456789abcdef");
+        assert_eq!(names.member_back(first), "$a");
+        assert_eq!(names.member_back(second), "$a.2");
+        assert_eq!(names.member_back(first), "$a");
+        assert_eq!(names.member_back("nobody"), "nobody");
+        assert_eq!(names.member_out("$a.2").as_deref(), Ok(second));
+        assert!(names.member_out("$b").is_err());
+    }
+
+    #[test]
+    fn bytes_come_back_as_the_script_wrote_them() {
+        let mut names = Names::new("p.".into());
+        let bytes = names.bytes_out("subscription(t+u)");
+        assert_eq!(bytes.len(), 2 + 4 + 2 * (2 + 3) + 4);
+        assert_eq!(names.bytes_back(&bytes), "subscription(t+u)");
+        assert_eq!(names.bytes_back(b"t0"), "t0");
+        assert_eq!(names.bytes_back(&[0, 1]), "0x0001");
+    }
+}

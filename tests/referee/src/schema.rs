@@ -372,3 +372,27 @@ fn kind(text: &str) -> Kind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_schema_can_be_read() {
+        for api in APIS {
+            assert!(!api.request().is_empty() && !api.answer().is_empty(), "{}", api.name);
+        }
+    }
+
+    #[test]
+    fn a_field_has_kind_versions_and_default() {
+        let fields = parse("-a:?str@1-3=~ b:~{group:group list:?[i32]@2}@8");
+        assert_eq!((fields[0].from, fields[0].to, fields[0].hidden), (1, 3, true));
+        assert_eq!(fields[0].default.as_deref(), Some("~"));
+        assert!(!fields[1].is_in(7) && fields[1].is_in(8));
+        let Kind::List(list) = &fields[1].kind else { panic!("no list") };
+        assert!(list.items && list.sorted && !list.nullable);
+        let Kind::Struct(inner) = &list.element else { panic!("no struct") };
+        assert!(!inner[1].is_in(1) && inner[1].is_in(2));
+    }
+}

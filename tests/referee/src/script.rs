@@ -190,3 +190,68 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let number: u64 = number.parse().map_err(|_| format!("{text} is no time"))?;
     Ok(Duration::from_millis(number * unit))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files() -> Vec<(String, String)> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/groups");
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries
+            .map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn every_file_is_a_lesson_with_an_answer_to_each_step() {
+        let files = files();
+        assert!(files.len() >= 90, "{} files", files.len());
+        for (name, text) in files {
+            let script = Script::parse(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert!(text.starts_with("# "), "{name}: what does it show?");
+            assert!(text.lines().all(|line| line.len() <= 400), "{name}: a line is too long");
+            for piece in &script.pieces {
+                let answered = piece.step.as_ref().is_some_and(Step::has_answer);
+                assert_eq!(answered, !piece.answer.is_empty(), "{name}, line {}", piece.line);
+            }
+        }
+    }
+
+    #[test]
+    fn reading_and_writing_leave_a_file_as_it_was() {
+        for (name, text) in files() {
+            let script = Script::parse(&text).unwrap();
+            let answers: Vec<_> = script.pieces.iter().map(|piece| piece.answer.clone()).collect();
+            assert_eq!(script.with_answers(&answers), text, "{name}");
+        }
+    }
+
+    #[test]
+    fn symbols_are_shown_by_an_answer_before_a_request_uses_them() {
+        for (name, text) in files() {
+            let mut seen = String::new();
+            for line in text.lines().filter(|line| !line.starts_with('#')) {
+                let words = line.split(|c: char| !(c.is_alphanumeric() || "$.".contains(c)));
+                for symbol in words.filter(|word| word.starts_with('$')) {
+                    let known = seen.split(' ').any(|known| known == symbol);
+                    assert!(known || line.starts_with(['<', ' ']), "{name}: {symbol} in {line}");
+                    seen += symbol;
+                    seen.push(' ');
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_is_read_with_its_items() {
+        let script =
+            Script::parse("> a OffsetCommit v9 group=h\n    t-0 offset=5\n<\n    t-0 error=NONE\n");
+        let script = script.unwrap();
+        let Some(Step::Request(request)) = &script.pieces[0].step else { panic!("no request") };
+        assert_eq!((request.client.as_str(), request.version), ("a", 9));
+        assert_eq!(request.fields, [("group".into(), "h".into())]);
+        assert_eq!(request.items[0].head, ["t-0"]);
+        assert_eq!(script.pieces[0].answer, ["<", "    t-0 error=NONE"]);
+    }
+}
