@@ -130,7 +130,8 @@ fn shell(command: &str) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|e| e.to_string())
 }
 
-/// Plays the sequences, several at once: most of their time they wait. Those that disturb others come last, one by one.
+/// Plays the sequences, several at once: most of their time they wait. Those that disturb others
+/// come last, one by one.
 fn play_all(options: &Options, address: &str, sequences: &[Sequence]) -> bool {
     let broker = Broker { address: address.into(), restart: options.restart.clone() };
     let (alone, together): (Vec<_>, Vec<_>) =

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 /// The names of one sequence while it is played.
 ///
-/// Groups, topics and transactional ids get a prefix, so that sequences do not meet on one broker. Member ids and producer ids,
-/// which the broker draws, are shown as symbols.
+/// Groups, topics and transactional ids get a prefix, so that sequences do not meet on one broker.
+/// Member ids and producer ids, which the broker draws, are shown as symbols.
 pub struct Names {
     prefix: String,
     members: Vec<(String, String)>,
@@ -52,8 +52,8 @@ impl Names {
         known.map(|(id, _)| id.clone()).ok_or(format!("{word} has not been seen yet"))
     }
 
-    /// The symbol of a member id: what precedes the random part is a client's or an instance's name, and the second id with the
-    /// same name is `$name.2`.
+    /// The symbol of a member id: what precedes the random part is a client's or an instance's
+    /// name, and the second id with the same name is `$name.2`.
     pub fn member_back(&mut self, id: &str) -> String {
         if let Some((_, symbol)) = self.members.iter().find(|(known, _)| known == id) {
             return symbol.clone();
@@ -111,7 +111,8 @@ impl Names {
         known.map_or_else(|| "?".into(), |(name, _)| name.clone())
     }
 
-    /// The bytes that a script writes as text: `subscription(t+u)` is what a consumer that subscribes to these topics sends.
+    /// The bytes that a script writes as text: `subscription(t+u)` is what a consumer that
+    /// subscribes to these topics sends.
     pub fn bytes_out(&mut self, text: &str) -> Vec<u8> {
         let topics = text.strip_prefix("subscription(").and_then(|rest| rest.strip_suffix(')'));
         let Some(topics) = topics else {

@@ -239,7 +239,8 @@ fn may_park(request: &Request) -> bool {
     matches!(request.api.as_str(), "JoinGroup" | "SyncGroup")
 }
 
-/// Whether the coordinator of a transaction only asks for a little time: it loads, or ends the transaction before.
+/// Whether the coordinator of a transaction only asks for a little time: it loads, or ends the
+/// transaction before.
 fn is_passing(answer: &[String]) -> bool {
     answer.first().is_some_and(|line| {
         line.starts_with("< error=COORDINATOR_LOAD_IN_PROGRESS")

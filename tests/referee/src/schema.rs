@@ -1,12 +1,14 @@
 //! What each request and answer looks like, per version, in a notation of our own.
 //!
-//! A message is a row of fields, `name:kind@versions=default`. `@5` is "from version 5 on", `@0-3` a range, without `@` the
-//! field is in every version. Kinds are `i8 i16 i32 i64 bool str bytes uuid`, `?str` for a string that may be null, and some
-//! that have a meaning for scripts: `ms` (a 32-bit number of milliseconds), `error` (a code, shown by name), `group` and
-//! `topic` (names that the player makes unique), `topicid` (shown as the topic's name), `member` (shown as a symbol), `pid`
-//! (a producer id, shown as a symbol). `[…]` is a list that a script writes on one line, `{…}` a list that it writes as item
-//! lines; `?` before it says that the list may be null, `~` that Kafka's order is that of a hash map, so that ours is
-//! sorted. A name that begins with `-` is read and then forgotten: DIFFERENCES.md says why.
+//! A message is a row of fields, `name:kind@versions=default`. `@5` is "from version 5 on", `@0-3`
+//! a range, without `@` the field is in every version. Kinds are `i8 i16 i32 i64 bool str bytes
+//! uuid`, `?str` for a string that may be null, and some that have a meaning for scripts: `ms` (a
+//! 32-bit number of milliseconds), `error` (a code, shown by name), `group` and `topic` (names that
+//! the player makes unique), `topicid` (shown as the topic's name), `member` (shown as a symbol),
+//! `pid` (a producer id, shown as a symbol). `[…]` is a list that a script writes on one line,
+//! `{…}` a list that it writes as item lines; `?` before it says that the list may be null, `~`
+//! that Kafka's order is that of a hash map, so that ours is sorted. A name that begins with `-` is
+//! read and then forgotten: DIFFERENCES.md says why.
 
 /// The kind of a field.
 #[derive(Clone, Debug, PartialEq)]
