@@ -6,6 +6,7 @@
 
 mod configs;
 mod fetch;
+mod groups;
 mod list_offsets;
 mod metadata;
 mod produce;
@@ -19,6 +20,11 @@ pub use configs::{
     DescribeConfigsResult, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
 pub use fetch::{FetchPartition, FetchRequest, FetchResponse, FetchedPartition, IsolationLevel};
+pub use groups::{
+    HeartbeatRequest, HeartbeatResponse, JoinGroupProtocol, JoinGroupRequest, JoinGroupResponse,
+    JoinGroupResponseMember, LeaveGroupMember, LeaveGroupRequest, LeaveGroupResponse,
+    MemberIdentity, SyncGroupAssignment, SyncGroupRequest, SyncGroupResponse,
+};
 pub use list_offsets::{
     EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition, ListOffsetsRequest,
     ListOffsetsResponse, ListedOffset, MAX_TIMESTAMP,
@@ -97,6 +103,10 @@ apis! {
     Fetch = 1, FetchRequest, FetchResponse;
     ListOffsets = 2, ListOffsetsRequest, ListOffsetsResponse;
     Metadata = 3, MetadataRequest, MetadataResponse;
+    JoinGroup = 11, JoinGroupRequest, JoinGroupResponse;
+    Heartbeat = 12, HeartbeatRequest, HeartbeatResponse;
+    LeaveGroup = 13, LeaveGroupRequest, LeaveGroupResponse;
+    SyncGroup = 14, SyncGroupRequest, SyncGroupResponse;
     CreateTopics = 19, CreateTopicsRequest, CreateTopicsResponse;
     DeleteTopics = 20, DeleteTopicsRequest, DeleteTopicsResponse;
     DescribeConfigs = 32, DescribeConfigsRequest, DescribeConfigsResponse;

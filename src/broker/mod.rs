@@ -210,6 +210,10 @@ impl Broker {
             Request::DescribeConfigs(r) => {
                 Some(Response::DescribeConfigs(self.describe_configs(&r)))
             }
+            Request::JoinGroup(_)
+            | Request::SyncGroup(_)
+            | Request::Heartbeat(_)
+            | Request::LeaveGroup(_) => None,
             Request::IncrementalAlterConfigs(r) => {
                 Some(Response::IncrementalAlterConfigs(self.alter_configs(&r)))
             }

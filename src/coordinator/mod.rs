@@ -1,0 +1,298 @@
+//! The group coordinator: who is in a group, and in which generation, by the classic protocol.
+//!
+//! A state machine. [`GroupCoordinator::handle`] takes a request and the time; what comes of it
+//! stands in a list of [`GroupEffect`]s: replies, records to append, changes of state for the
+//! trace. Requests that wait, JoinGroups until the rebalance is over and SyncGroups until the leader
+//! has synced, are data; [`GroupCoordinator::next_deadline`] says when to call
+//! [`GroupCoordinator::on_deadline`].
+//!
+//! Decide, append, replay, reply: an [`Append`](GroupEffect::Append) holds what is to be written and
+//! what happens [then](GroupCoordinator::appended). *Soft on purpose*, as in Kafka, are the members
+//! of a group in the middle of a rebalance, their parked requests and all timers: only a generation
+//! that has been assigned is written.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `state.rs` | the states, with the table of ways between them |
+//! | `group.rs` | a group and its members |
+//! | `join.rs` | JoinGroup |
+//! | `rebalance.rs` | from calling members together to a generation |
+//! | `sync.rs` | SyncGroup, Heartbeat, LeaveGroup |
+//! | `timers.rs` | what is due when |
+//!
+//! # Simplifications versus Kafka
+//! Who leads after the leader has gone, and which protocol wins a tie, follows hash order in Kafka;
+//! here it is the order of the ids, and of the names.
+
+mod group;
+mod join;
+mod rebalance;
+mod state;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+use std::collections::BTreeMap;
+
+use crate::api::{
+    HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, Response,
+    SyncGroupRequest,
+};
+use crate::error::ErrorCode;
+use crate::random::Random;
+use crate::types::Time;
+
+use group::Group;
+use timers::{Timer, Timers};
+
+pub use state::GroupState;
+
+/// Whom to answer: a connection, and the request's number on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Caller {
+    /// The connection.
+    pub connection: u64,
+    /// The request.
+    pub correlation_id: i32,
+}
+
+/// A request of a group's member.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "each variant holds the request of its name")]
+pub enum GroupRequest {
+    JoinGroup(JoinGroupRequest),
+    SyncGroup(SyncGroupRequest),
+    Heartbeat(HeartbeatRequest),
+    LeaveGroup(LeaveGroupRequest),
+}
+
+/// What comes of a request, of a deadline, or of an append.
+#[derive(Clone, Debug)]
+pub enum GroupEffect {
+    /// Answer a request.
+    Reply {
+        /// Whom.
+        caller: Caller,
+        /// The answer.
+        response: Response,
+    },
+    /// Append the group as it will be to its partition of `__consumer_offsets`, and say
+    /// [how it went](GroupCoordinator::appended).
+    Append {
+        /// The group.
+        group: GroupMetadata,
+        /// To be given back.
+        then: AfterAppend,
+    },
+    /// A group went into another state.
+    StateChanged {
+        /// The group.
+        group_id: String,
+        /// The state that it was in.
+        from: GroupState,
+        /// The state that it is in.
+        to: GroupState,
+        /// Its generation now.
+        generation: i32,
+    },
+}
+
+/// What is to be done when a group has been appended, or could not be.
+#[derive(Clone, Debug)]
+pub struct AfterAppend {
+    group_id: String,
+    step: Step,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// The group is new.
+    Created,
+    /// Its last member has gone.
+    Emptied,
+    /// The leader's assignment counts from now on.
+    Assigned { generation: i32, assignments: BTreeMap<String, bytes::Bytes> },
+    /// A static member has come back under a new id.
+    Replaced { caller: Caller, response: Box<JoinGroupResponse> },
+}
+
+/// A group as it is written: what comes back after a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMetadata {
+    /// The group.
+    pub group_id: String,
+    /// Its protocol type; empty for one that never had a member.
+    pub protocol_type: String,
+    /// Its generation.
+    pub generation: i32,
+    /// The protocol chosen.
+    pub protocol_name: Option<String>,
+    /// The member that assigns.
+    pub leader: Option<String>,
+    /// Its members with their assignments.
+    pub members: Vec<MemberMetadata>,
+}
+
+/// A member as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberMetadata {
+    /// Its id.
+    pub member_id: String,
+    /// Its `group.instance.id`, if it is static.
+    pub group_instance_id: Option<String>,
+    /// The client's `client.id`.
+    pub client_id: String,
+    /// Where the client speaks from.
+    pub client_host: String,
+    /// How long it may take to come back in a rebalance, in milliseconds.
+    pub rebalance_timeout_ms: i32,
+    /// How long it may be silent, in milliseconds.
+    pub session_timeout_ms: i32,
+    /// Its metadata for the protocol chosen.
+    pub subscription: bytes::Bytes,
+    /// What it was given.
+    pub assignment: bytes::Bytes,
+}
+
+/// A broker's settings for groups.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupConfig {
+    /// `group.initial.rebalance.delay.ms`.
+    pub initial_rebalance_delay_ms: i32,
+    /// `group.min.session.timeout.ms`.
+    pub min_session_timeout_ms: i32,
+    /// `group.max.session.timeout.ms`.
+    pub max_session_timeout_ms: i32,
+    /// `group.max.size`.
+    pub max_size: usize,
+}
+
+/// Who asks: what a request does not say itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// When.
+    pub now: Time,
+    /// Whom to answer.
+    pub caller: Caller,
+    /// The client's `client.id`.
+    pub client_id: &'a str,
+    /// Where it speaks from.
+    pub client_host: &'a str,
+}
+
+/// The groups of one broker.
+#[derive(Clone, Debug)]
+pub struct GroupCoordinator {
+    config: GroupConfig,
+    groups: BTreeMap<String, Group>,
+    timers: Timers,
+    /// Member ids are drawn from it.
+    random: Random,
+    effects: Vec<GroupEffect>,
+}
+
+impl GroupCoordinator {
+    /// A coordinator without groups; `seed` draws the ids of members.
+    #[must_use]
+    pub fn new(config: GroupConfig, seed: u64) -> Self {
+        GroupCoordinator {
+            config,
+            groups: BTreeMap::new(),
+            timers: Timers::default(),
+            random: Random::stream(seed, "member ids"),
+            effects: Vec::new(),
+        }
+    }
+
+    /// Takes a request.
+    pub fn handle(&mut self, context: Context<'_>, request: GroupRequest) -> Vec<GroupEffect> {
+        match request {
+            GroupRequest::JoinGroup(request) => self.join(context, &request),
+            GroupRequest::SyncGroup(request) => self.sync(context, request),
+            GroupRequest::Heartbeat(request) => self.heartbeat(context, &request),
+            GroupRequest::LeaveGroup(request) => self.leave(context, request),
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// When [`on_deadline`](GroupCoordinator::on_deadline) wants to be called.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// Does what is due.
+    pub fn on_deadline(&mut self, now: Time) -> Vec<GroupEffect> {
+        while let Some((group_id, timer)) = self.timers.take_due(now) {
+            match timer {
+                Timer::Session(member_id) => self.on_silence(now, &group_id, &member_id),
+                Timer::Join => self.on_join_timer(now, &group_id),
+                Timer::Sync => self.on_sync_timer(now, &group_id),
+            }
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// An append has been done, or has failed with what the log answered.
+    pub fn appended(
+        &mut self,
+        now: Time,
+        then: AfterAppend,
+        result: Result<(), ErrorCode>,
+    ) -> Vec<GroupEffect> {
+        let result = result.map_err(as_group_error);
+        let AfterAppend { group_id, step } = then;
+        match step {
+            Step::Created => self.on_created(&group_id, result),
+            Step::Emptied => {}
+            Step::Assigned { generation, assignments } => {
+                self.on_assigned(now, &group_id, generation, assignments, result);
+            }
+            Step::Replaced { caller, response } => self.on_replaced(caller, *response, result),
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Where a group stands; `None` when there is no such group.
+    #[must_use]
+    pub fn state(&self, group_id: &str) -> Option<GroupState> {
+        self.groups.get(group_id).map(Group::state)
+    }
+
+    fn reply(&mut self, caller: Caller, response: Response) {
+        self.effects.push(GroupEffect::Reply { caller, response });
+    }
+
+    /// Lets a group change, and tells if its state has changed by it.
+    fn change<T>(&mut self, group_id: &str, change: impl FnOnce(&mut Group) -> T) -> Option<T> {
+        let group = self.groups.get_mut(group_id)?;
+        let from = group.state();
+        let result = change(group);
+        let (to, generation) = (group.state(), group.generation);
+        if from != to {
+            let group_id = group_id.to_owned();
+            self.effects.push(GroupEffect::StateChanged { group_id, from, to, generation });
+        }
+        Some(result)
+    }
+
+    fn append(&mut self, group: GroupMetadata, step: Step) {
+        let then = AfterAppend { group_id: group.group_id.clone(), step };
+        self.effects.push(GroupEffect::Append { group, then });
+    }
+}
+
+/// What a member is told when its group could not be appended.
+fn as_group_error(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::UnknownTopicOrPartition
+        | ErrorCode::NotEnoughReplicas
+        | ErrorCode::RequestTimedOut => ErrorCode::CoordinatorNotAvailable,
+        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
+        ErrorCode::MessageTooLarge
+        | ErrorCode::RecordListTooLarge
+        | ErrorCode::InvalidFetchSize => ErrorCode::UnknownServerError,
+        other => other,
+    }
+}

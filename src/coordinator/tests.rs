@@ -1,0 +1,364 @@
+//! The coordinator against what a real broker has answered: the recordings of `tests/referee`.
+//!
+//! A recording is played up to the first request that the coordinator does not serve.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::api::{JoinGroupProtocol, LeaveGroupResponse, MemberIdentity, SyncGroupAssignment};
+
+/// `max.message.bytes` of `__consumer_offsets`.
+const MAX_MESSAGE_BYTES: usize = 1_048_588;
+
+/// A coordinator and its clients.
+struct Stage {
+    coordinator: GroupCoordinator,
+    now: Time,
+    /// What each client has been answered and has not looked at.
+    answers: BTreeMap<String, VecDeque<Response>>,
+    /// The version of each client's last request.
+    versions: BTreeMap<String, i16>,
+    clients: Vec<String>,
+    /// Symbols of recordings, by member id.
+    symbols: BTreeMap<String, String>,
+}
+
+/// One request of a recording: its fields by name.
+struct Fields<'a>(BTreeMap<&'a str, &'a str>);
+
+impl<'a> Fields<'a> {
+    fn of(words: &[&'a str]) -> Self {
+        Fields(words.iter().filter_map(|word| word.split_once('=')).collect())
+    }
+
+    fn or(&self, name: &str, default: &'a str) -> &'a str {
+        self.0.get(name).copied().unwrap_or(default)
+    }
+
+    fn list(&self, name: &str) -> Vec<&'a str> {
+        let list = self.or(name, "");
+        if list.is_empty() { Vec::new() } else { list.split(',').collect() }
+    }
+}
+
+fn duration(text: &str) -> Duration {
+    match text.strip_suffix("ms") {
+        Some(millis) => Duration::from_millis(millis.parse().unwrap()),
+        None => Duration::from_secs(text.strip_suffix('s').unwrap().parse().unwrap()),
+    }
+}
+
+/// A text, or one repeated.
+fn bytes(text: &str) -> Bytes {
+    match text.split_once('*') {
+        Some((text, times)) => text.repeat(times.parse().unwrap()).into(),
+        None => text.trim_matches('"').to_owned().into(),
+    }
+}
+
+/// A time in milliseconds; some are negative.
+fn millis(text: &str) -> i32 {
+    match text.strip_suffix("ms") {
+        Some(millis) => millis.parse().unwrap(),
+        None => duration(text).as_millis() as i32,
+    }
+}
+
+/// Bytes as a recording shows them: long runs of one letter are counted.
+fn shown(bytes: &Bytes) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let first = text.chars().next().unwrap_or_default();
+    let is_run = text.len() > 100 && text.chars().all(|other| other == first);
+    if is_run { format!("{first}*{}", text.len()) } else { text.into_owned() }
+}
+
+impl Stage {
+    fn new(settings: &BTreeMap<&str, &str>) -> Self {
+        let setting = |name: &str, default: i32| {
+            settings.get(name).map_or(default, |value| value.parse().unwrap())
+        };
+        let config = GroupConfig {
+            initial_rebalance_delay_ms: setting("group.initial.rebalance.delay.ms", 0),
+            min_session_timeout_ms: setting("group.min.session.timeout.ms", 6000),
+            max_session_timeout_ms: setting("group.max.session.timeout.ms", 1_800_000),
+            max_size: setting("group.max.size", i32::MAX) as usize,
+        };
+        Stage {
+            coordinator: GroupCoordinator::new(config, 1),
+            now: Time::VIRTUAL_START,
+            answers: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            clients: Vec::new(),
+            symbols: BTreeMap::new(),
+        }
+    }
+
+    /// A member id as it is, or what a symbol stands for.
+    fn id(&self, text: &str) -> String {
+        let found = self.symbols.iter().find(|(_, symbol)| *symbol == text);
+        found.map_or_else(|| text.trim_matches('"').to_owned(), |(id, _)| id.clone())
+    }
+
+    fn identity(&self, text: &str) -> MemberIdentity {
+        let (id, instance) = match text.split_once('@') {
+            Some((id, instance)) => (id, Some(instance.to_owned())),
+            None => (text, None),
+        };
+        MemberIdentity { member_id: self.id(id), group_instance_id: instance }
+    }
+
+    /// The request of a step; `None` for what the coordinator does not serve.
+    fn request(&self, api: &str, version: i16, fields: &Fields<'_>) -> Option<GroupRequest> {
+        let group_id = fields.or("group", "g").trim_matches('"').to_owned();
+        let member_id = self.id(fields.or("member", ""));
+        let instance = fields.or("instance", "~");
+        let group_instance_id = (instance != "~").then(|| instance.to_owned());
+        let generation_id = fields.or("generation", "-1").parse().unwrap();
+        Some(match api {
+            "JoinGroup" => {
+                let session_timeout_ms = millis(fields.or("session", "30s"));
+                let rebalance = millis(fields.or("rebalance", "30s"));
+                let protocol = |text: &str| {
+                    let (name, metadata) = text.split_once(':').unwrap();
+                    JoinGroupProtocol { name: name.to_owned(), metadata: bytes(metadata) }
+                };
+                GroupRequest::JoinGroup(JoinGroupRequest {
+                    version,
+                    group_id,
+                    session_timeout_ms,
+                    rebalance_timeout_ms: if version == 0 { session_timeout_ms } else { rebalance },
+                    member_id,
+                    group_instance_id,
+                    protocol_type: fields.or("type", "consumer").trim_matches('"').to_owned(),
+                    protocols: fields.list("protocols").into_iter().map(protocol).collect(),
+                })
+            }
+            "SyncGroup" => {
+                let nullable = |text: &str| (version >= 5 && text != "~").then(|| text.to_owned());
+                let assignment = |text: &str| {
+                    let (id, assignment) = text.split_once(':').unwrap();
+                    SyncGroupAssignment { member_id: self.id(id), assignment: bytes(assignment) }
+                };
+                GroupRequest::SyncGroup(SyncGroupRequest {
+                    version,
+                    group_id,
+                    generation_id,
+                    member_id,
+                    group_instance_id,
+                    protocol_type: nullable(fields.or("type", "consumer")),
+                    protocol_name: nullable(fields.or("protocol", "range")),
+                    assignments: fields.list("assignments").into_iter().map(assignment).collect(),
+                })
+            }
+            "Heartbeat" => GroupRequest::Heartbeat(HeartbeatRequest {
+                group_id,
+                generation_id,
+                member_id,
+                group_instance_id,
+            }),
+            "LeaveGroup" => {
+                let members = match version {
+                    0..3 => vec![MemberIdentity { member_id, group_instance_id: None }],
+                    _ => fields.list("members").into_iter().map(|m| self.identity(m)).collect(),
+                };
+                GroupRequest::LeaveGroup(LeaveGroupRequest { group_id, members })
+            }
+            _ => return None,
+        })
+    }
+
+    fn send(&mut self, client: &str, request: GroupRequest) {
+        let connection = match self.clients.iter().position(|other| other == client) {
+            Some(known) => known,
+            None => {
+                self.clients.push(client.to_owned());
+                self.clients.len() - 1
+            }
+        };
+        let caller = Caller { connection: connection as u64, correlation_id: 0 };
+        let (now, client_host) = (self.now, "/127.0.0.1");
+        let context = Context { now, caller, client_id: client, client_host };
+        let effects = self.coordinator.handle(context, request);
+        self.carry_out(effects);
+        self.pass(Duration::ZERO);
+    }
+
+    fn carry_out(&mut self, effects: Vec<GroupEffect>) {
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                GroupEffect::Reply { caller, response } => {
+                    let client = self.clients[caller.connection as usize].clone();
+                    self.answers.entry(client).or_default().push_back(response);
+                }
+                GroupEffect::Append { group, then } => {
+                    let sizes =
+                        group.members.iter().map(|m| m.subscription.len() + m.assignment.len());
+                    let fits = sizes.sum::<usize>() <= MAX_MESSAGE_BYTES;
+                    let result = if fits { Ok(()) } else { Err(ErrorCode::RecordListTooLarge) };
+                    effects.extend(self.coordinator.appended(self.now, then, result));
+                }
+                GroupEffect::StateChanged { from, to, .. } => assert!(from.may_become(to)),
+            }
+        }
+    }
+
+    /// Lets time pass, and whatever is due.
+    fn pass(&mut self, by: Duration) {
+        let until = self.now.after(by);
+        while let Some(due) = self.coordinator.next_deadline().filter(|&due| due <= until) {
+            self.now = self.now.max(due);
+            let effects = self.coordinator.on_deadline(self.now);
+            self.carry_out(effects);
+        }
+        self.now = until;
+    }
+
+    /// The symbol for a member id, a new one if it is new.
+    fn symbol(&mut self, id: &str) -> String {
+        let is_drawn = id.len() > 36 && id.as_bytes()[id.len() - 37] == b'-';
+        if !is_drawn {
+            return id.to_owned();
+        }
+        if let Some(symbol) = self.symbols.get(id) {
+            return symbol.clone();
+        }
+        let first = format!("${}", &id[..id.len() - 37]);
+        let names = std::iter::once(first.clone()).chain((2..).map(|n| format!("{first}.{n}")));
+        let taken: Vec<String> = self.symbols.values().cloned().collect();
+        let symbol = names.into_iter().find(|name| !taken.contains(name)).unwrap();
+        self.symbols.insert(id.to_owned(), symbol.clone());
+        symbol
+    }
+
+    /// The next answer to a client, as a recording shows it.
+    fn answer(&mut self, client: &str) -> String {
+        let next = self.answers.get_mut(client).and_then(VecDeque::pop_front);
+        let version = self.versions.get(client).copied().unwrap_or_default();
+        match next {
+            None => "parked".to_owned(),
+            Some(response) => self.show(version, &response),
+        }
+    }
+
+    fn show(&mut self, version: i16, response: &Response) -> String {
+        let null = |text: &Option<String>| text.clone().unwrap_or_else(|| "~".to_owned());
+        let mut out = String::new();
+        match response {
+            Response::JoinGroup(r) => {
+                write!(out, "error={} generation={}", r.error_code.name(), r.generation_id)
+                    .unwrap();
+                if version >= 7 {
+                    let (kind, name) = (null(&r.protocol_type), null(&r.protocol_name));
+                    write!(out, " type={kind} protocol={name}").unwrap();
+                } else {
+                    let name = r.protocol_name.clone().unwrap_or_default();
+                    write!(out, " protocol={name}").unwrap();
+                }
+                write!(out, " leader={}", self.symbol(&r.leader)).unwrap();
+                if version >= 9 {
+                    write!(out, " skip={}", r.skip_assignment).unwrap();
+                }
+                let member = self.symbol(&r.member_id);
+                let mut members: Vec<String> = Vec::new();
+                for other in &r.members {
+                    let mut who = self.symbol(&other.member_id);
+                    if let (5.., Some(instance)) = (version, &other.group_instance_id) {
+                        write!(who, "@{instance}").unwrap();
+                    }
+                    members.push(format!("{who}:{}", shown(&other.metadata)));
+                }
+                members.sort();
+                write!(out, " member={member} members={}", members.join(",")).unwrap();
+            }
+            Response::SyncGroup(r) => {
+                write!(out, "error={}", r.error_code.name()).unwrap();
+                if version >= 5 {
+                    let (kind, name) = (null(&r.protocol_type), null(&r.protocol_name));
+                    write!(out, " type={kind} protocol={name}").unwrap();
+                }
+                write!(out, " assignment={}", shown(&r.assignment)).unwrap();
+            }
+            Response::Heartbeat(r) => write!(out, "error={}", r.error_code.name()).unwrap(),
+            Response::LeaveGroup(r) => out = self.show_leave(version, r),
+            other => unreachable!("{other:?}"),
+        }
+        out
+    }
+
+    fn show_leave(&mut self, version: i16, response: &LeaveGroupResponse) -> String {
+        if version < 3 {
+            let only = response.members.first().map(|member| member.error_code);
+            return format!("error={}", only.unwrap_or(response.error_code).name());
+        }
+        let mut members = Vec::new();
+        for member in &response.members {
+            let mut shown = self.symbol(&member.identity.member_id);
+            if let Some(instance) = &member.identity.group_instance_id {
+                write!(shown, "@{instance}").unwrap();
+            }
+            members.push(format!("{shown}:{}", member.error_code.name()));
+        }
+        format!("error={} members={}", response.error_code.name(), members.join(","))
+    }
+}
+
+/// Plays a recording; gives how many answers were compared, and whether it was played to its end.
+fn play(name: &str, text: &str) -> (usize, bool) {
+    let lines: Vec<&str> = text.lines().collect();
+    let settings = lines.iter().filter_map(|line| line.strip_prefix("set ")?.split_once('='));
+    let mut stage = Stage::new(&settings.collect());
+    let mut compared = 0;
+    let mut asked = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            [] | ["set" | "topic", ..] => {}
+            [comment, ..] if comment.starts_with('#') => {}
+            ["wait", time] => stage.pass(duration(time)),
+            ["await", client] => (*client).clone_into(&mut asked),
+            [">", client, api, version, fields @ ..] => {
+                let version: i16 = version.strip_prefix('v').unwrap().parse().unwrap();
+                let Some(request) = stage.request(api, version, &Fields::of(fields)) else {
+                    return (compared, false);
+                };
+                (*client).clone_into(&mut asked);
+                stage.versions.insert(asked.clone(), version);
+                stage.send(client, request);
+            }
+            ["<", expected @ ..] => {
+                let answer = stage.answer(&asked);
+                assert_eq!(answer, expected.join(" "), "{name}:{}", number + 1);
+                compared += 1;
+            }
+            _ => return (compared, false),
+        }
+    }
+    (compared, true)
+}
+
+#[test]
+fn members_are_answered_as_a_real_broker_answers_them() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/referee/groups");
+    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    let (mut compared, mut whole, mut failed) = (0, 0, Vec::new());
+    for path in &files {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(path).unwrap();
+        match std::panic::catch_unwind(|| play(&name, &text)) {
+            Ok((answers, is_whole)) => {
+                compared += answers;
+                whole += usize::from(is_whole);
+            }
+            Err(_) => failed.push(name),
+        }
+    }
+    println!("{compared} answers of {} recordings equal, {whole} of them whole", files.len());
+    assert!(failed.is_empty(), "{} recordings differ: {failed:?}", failed.len());
+}
