@@ -9,6 +9,7 @@ use super::rebalance::InitialDelay;
 use super::state::GroupState;
 use crate::api::{JoinGroupProtocol, JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember};
 use crate::error::ErrorCode;
+use crate::types::Timestamp;
 
 /// A member of a group.
 #[derive(Clone, Debug)]
@@ -58,6 +59,8 @@ impl Member {
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     state: GroupState,
+    /// When it came into its state.
+    pub since: Timestamp,
     /// The state before.
     pub previous: GroupState,
     pub protocol_type: Option<String>,
@@ -79,9 +82,10 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub fn new() -> Self {
+    pub fn new(since: Timestamp) -> Self {
         Group {
             state: GroupState::Empty,
+            since,
             previous: GroupState::Dead,
             protocol_type: None,
             protocol_name: None,
@@ -102,9 +106,10 @@ impl Group {
     }
 
     /// Goes into another state.
-    pub fn become_state(&mut self, to: GroupState) {
+    pub fn become_state(&mut self, to: GroupState, now: Timestamp) {
         assert!(self.state.may_become(to), "a group does not go from {} to {to}", self.state);
         self.previous = std::mem::replace(&mut self.state, to);
+        self.since = now;
     }
 
     pub fn members(&self) -> impl ExactSizeIterator<Item = (&String, &Member)> {
@@ -268,14 +273,14 @@ impl Group {
     }
 
     /// Begins a generation, without members or with those that it has.
-    pub fn next_generation(&mut self) {
+    pub fn next_generation(&mut self, now: Timestamp) {
         self.generation += 1;
         if self.members.is_empty() {
             self.protocol_name = None;
-            self.become_state(GroupState::Empty);
+            self.become_state(GroupState::Empty, now);
         } else {
             self.protocol_name = self.vote();
-            self.become_state(GroupState::CompletingRebalance);
+            self.become_state(GroupState::CompletingRebalance, now);
         }
     }
 

@@ -6,6 +6,7 @@ use super::timers::Timer;
 use super::{Caller, Context, GroupCoordinator, GroupMetadata, MemberMetadata, Step};
 use crate::api::{JoinGroupRequest, JoinGroupResponse, Response};
 use crate::error::ErrorCode;
+use crate::types::Timestamp;
 
 /// How long the JoinGroup of a new member may wait: it cannot tell that it is alive meanwhile.
 const NEW_MEMBER_JOIN_TIMEOUT_MS: i64 = 5 * 60 * 1000;
@@ -54,7 +55,8 @@ impl GroupCoordinator {
             if !is_unknown {
                 return Err(ErrorCode::UnknownMemberId);
             }
-            self.groups.insert(request.group_id.clone(), Group::new());
+            let since = context.now.timestamp();
+            self.groups.insert(request.group_id.clone(), Group::new(since));
         }
         let joined = if !self.has_room_for(request) {
             Err(ErrorCode::GroupMaxSizeReached)
@@ -64,7 +66,8 @@ impl GroupCoordinator {
             self.join_known(context, request)
         };
         if is_new {
-            self.append(GroupMetadata::empty(&request.group_id), Step::Created);
+            let metadata = GroupMetadata::empty(&request.group_id, context.now.timestamp());
+            self.append(metadata, Step::Created);
         }
         joined
     }
@@ -259,13 +262,14 @@ fn uuid(bits: u128) -> String {
 
 impl GroupMetadata {
     /// A group that has just come into being.
-    pub(super) fn empty(group_id: &str) -> Self {
+    pub(super) fn empty(group_id: &str, state_timestamp: Timestamp) -> Self {
         GroupMetadata {
             group_id: group_id.to_owned(),
             protocol_type: String::new(),
             generation: 0,
             protocol_name: None,
             leader: None,
+            state_timestamp,
             members: Vec::new(),
         }
     }
@@ -288,6 +292,7 @@ impl GroupMetadata {
             generation: group.generation,
             protocol_name: group.protocol_name.clone(),
             leader: group.leader.clone(),
+            state_timestamp: group.since,
             members: group.members().map(member).collect(),
         }
     }

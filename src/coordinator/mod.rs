@@ -19,6 +19,7 @@
 //! | `rebalance.rs` | from calling members together to a generation |
 //! | `sync.rs` | SyncGroup, Heartbeat, LeaveGroup |
 //! | `timers.rs` | what is due when |
+//! | `records.rs` | groups as records of `__consumer_offsets` |
 //!
 //! # Simplifications versus Kafka
 //! Who leads after the leader has gone, and which protocol wins a tie, follows hash order in Kafka;
@@ -27,6 +28,7 @@
 mod group;
 mod join;
 mod rebalance;
+mod records;
 mod state;
 mod sync;
 #[cfg(test)]
@@ -41,11 +43,12 @@ use crate::api::{
 };
 use crate::error::ErrorCode;
 use crate::random::Random;
-use crate::types::Time;
+use crate::types::{Time, Timestamp};
 
 use group::Group;
 use timers::{Timer, Timers};
 
+pub use records::{RecordError, decode_group, encode_group, group_key};
 pub use state::GroupState;
 
 /// Whom to answer: a connection, and the request's number on it.
@@ -130,6 +133,8 @@ pub struct GroupMetadata {
     pub protocol_name: Option<String>,
     /// The member that assigns.
     pub leader: Option<String>,
+    /// Since when it has been in its state.
+    pub state_timestamp: Timestamp,
     /// Its members with their assignments.
     pub members: Vec<MemberMetadata>,
 }

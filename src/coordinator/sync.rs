@@ -116,7 +116,8 @@ impl GroupCoordinator {
                 member.assignment = assignment;
             }
         }
-        self.change(group_id, |group| group.become_state(GroupState::Stable));
+        let at = now.timestamp();
+        self.change(group_id, |group| group.become_state(GroupState::Stable, at));
         self.tell_who_waits(now, group_id, ErrorCode::None);
     }
 

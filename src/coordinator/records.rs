@@ -1,0 +1,275 @@
+//! Groups as records of `__consumer_offsets`, byte for byte as Kafka 4.3 writes them.
+//!
+//! ```text
+//! key    int16 2 · group string
+//! value  int16 3 · protocolType string · generation int32 · protocol string? · leader string? ·
+//!        currentStateTimestamp int64 · members [
+//!            memberId string · groupInstanceId string? · clientId string · clientHost string ·
+//!            rebalanceTimeout int32 · sessionTimeout int32 · subscription bytes · assignment bytes ]
+//! ```
+//!
+//! Numbers are big-endian; a string is an int16 length and so many bytes, −1 for null; bytes and
+//! arrays have an int32 length.
+//!
+//! # Simplifications versus Kafka
+//! Versions 0 to 2 of the value, written before Kafka 2.3, are not read.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::{GroupMetadata, MemberMetadata};
+use crate::types::Timestamp;
+
+/// What a key begins with that names a group.
+const GROUP_KEY: i16 = 2;
+
+/// The version of the value.
+const GROUP_VALUE: i16 = 3;
+
+/// The smallest member: four empty strings, two numbers and twice no bytes.
+const SMALLEST_MEMBER: usize = 24;
+
+/// What is wrong with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordError {
+    /// Where the bytes end too early, or hold what cannot be.
+    pub position: usize,
+    /// What should stand there.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no {} at byte {} of a group's record", self.expected, self.position)
+    }
+}
+
+impl std::error::Error for RecordError {}
+
+/// The key of a group's record.
+#[must_use]
+pub fn group_key(group_id: &str) -> Bytes {
+    let mut out = Vec::with_capacity(4 + group_id.len());
+    out.extend_from_slice(&GROUP_KEY.to_be_bytes());
+    put_string(&mut out, Some(group_id));
+    out.into()
+}
+
+/// The value of a group's record.
+#[must_use]
+pub fn encode_group(group: &GroupMetadata) -> Bytes {
+    let mut out = Vec::new();
+    out.extend_from_slice(&GROUP_VALUE.to_be_bytes());
+    put_string(&mut out, Some(&group.protocol_type));
+    out.extend_from_slice(&group.generation.to_be_bytes());
+    put_string(&mut out, group.protocol_name.as_deref());
+    put_string(&mut out, group.leader.as_deref());
+    out.extend_from_slice(&group.state_timestamp.0.to_be_bytes());
+    out.extend_from_slice(&(group.members.len() as i32).to_be_bytes());
+    for member in &group.members {
+        put_string(&mut out, Some(&member.member_id));
+        put_string(&mut out, member.group_instance_id.as_deref());
+        put_string(&mut out, Some(&member.client_id));
+        put_string(&mut out, Some(&member.client_host));
+        out.extend_from_slice(&member.rebalance_timeout_ms.to_be_bytes());
+        out.extend_from_slice(&member.session_timeout_ms.to_be_bytes());
+        put_bytes(&mut out, &member.subscription);
+        put_bytes(&mut out, &member.assignment);
+    }
+    out.into()
+}
+
+/// Reads a group from its record's key and value. `None` for the key of something else.
+///
+/// # Errors
+/// Where the bytes are not what Kafka writes.
+pub fn decode_group(key: &[u8], value: &Bytes) -> Result<Option<GroupMetadata>, RecordError> {
+    let key = Bytes::copy_from_slice(key);
+    let mut reader = Reader { bytes: &key, at: 0 };
+    if reader.i16()? != GROUP_KEY {
+        return Ok(None);
+    }
+    let group_id = reader.string()?;
+    let mut reader = Reader { bytes: value, at: 0 };
+    if reader.i16()? != GROUP_VALUE {
+        return Err(RecordError { position: 0, expected: "version 3" });
+    }
+    let protocol_type = reader.string()?;
+    let generation = reader.i32()?;
+    let protocol_name = reader.nullable_string()?;
+    let leader = reader.nullable_string()?;
+    let state_timestamp = Timestamp(i64::from_be_bytes(reader.array("int64")?));
+    let count = reader.length("array")?;
+    // A count that the bytes cannot hold makes no large allocation.
+    let mut members = Vec::with_capacity(count.min(value.len() / SMALLEST_MEMBER));
+    for _ in 0..count {
+        members.push(MemberMetadata {
+            member_id: reader.string()?,
+            group_instance_id: reader.nullable_string()?,
+            client_id: reader.string()?,
+            client_host: reader.string()?,
+            rebalance_timeout_ms: reader.i32()?,
+            session_timeout_ms: reader.i32()?,
+            subscription: reader.bytes()?,
+            assignment: reader.bytes()?,
+        });
+    }
+    let group = GroupMetadata {
+        group_id,
+        protocol_type,
+        generation,
+        protocol_name,
+        leader,
+        state_timestamp,
+        members,
+    };
+    Ok(Some(group))
+}
+
+fn put_string(out: &mut Vec<u8>, text: Option<&str>) {
+    let len = text.map_or(-1, |text| text.len() as i16);
+    out.extend_from_slice(&len.to_be_bytes());
+    out.extend_from_slice(text.unwrap_or_default().as_bytes());
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(&(bytes.len() as i32).to_be_bytes());
+    out.extend_from_slice(bytes);
+}
+
+struct Reader<'a> {
+    bytes: &'a Bytes,
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn take(&mut self, len: usize, expected: &'static str) -> Result<Bytes, RecordError> {
+        let end = self.at.checked_add(len).filter(|&end| end <= self.bytes.len());
+        let end = end.ok_or(RecordError { position: self.at, expected })?;
+        let taken = self.bytes.slice(self.at..end);
+        self.at = end;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self, expected: &'static str) -> Result<[u8; N], RecordError> {
+        let mut array = [0; N];
+        array.copy_from_slice(&self.take(N, expected)?);
+        Ok(array)
+    }
+
+    fn i16(&mut self) -> Result<i16, RecordError> {
+        self.array("int16").map(i16::from_be_bytes)
+    }
+
+    fn i32(&mut self) -> Result<i32, RecordError> {
+        self.array("int32").map(i32::from_be_bytes)
+    }
+
+    fn length(&mut self, expected: &'static str) -> Result<usize, RecordError> {
+        let position = self.at;
+        usize::try_from(self.i32()?).map_err(|_| RecordError { position, expected })
+    }
+
+    fn bytes(&mut self) -> Result<Bytes, RecordError> {
+        let len = self.length("bytes")?;
+        self.take(len, "bytes")
+    }
+
+    fn nullable_string(&mut self) -> Result<Option<String>, RecordError> {
+        let position = self.at;
+        let len = self.i16()?;
+        if len == -1 {
+            return Ok(None);
+        }
+        let error = RecordError { position, expected: "string" };
+        let len = usize::try_from(len).map_err(|_| error)?;
+        let bytes = self.take(len, "string")?;
+        String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| error)
+    }
+
+    fn string(&mut self) -> Result<String, RecordError> {
+        let position = self.at;
+        self.nullable_string()?.ok_or(RecordError { position, expected: "string" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(hex: &str) -> Bytes {
+        let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        (0..hex.len()).step_by(2).map(byte).collect()
+    }
+
+    fn member(id: &str, instance: Option<&str>, client: &str) -> MemberMetadata {
+        MemberMetadata {
+            member_id: id.to_owned(),
+            group_instance_id: instance.map(str::to_owned),
+            client_id: client.to_owned(),
+            client_host: "/127.0.0.1".to_owned(),
+            rebalance_timeout_ms: 300_000,
+            session_timeout_ms: 45_000,
+            subscription: Bytes::from_static(b"S"),
+            assignment: Bytes::from_static(b"T0"),
+        }
+    }
+
+    /// Written by the classes of Kafka 4.3.1, `GroupMetadataKey` and `GroupMetadataValue`.
+    const KEY: &str = "000200086261726973746173";
+    const EMPTY: &str = "0003000000000000ffffffff0000019b76daa80000000000";
+    const GROUP: &str = "00030008636f6e73756d657200000003000572616e67650003612d310000019b76daa80500000002\
+        0003612d31ffff000161000a2f3132372e302e302e31000493e00000afc80000000153000000025430\
+        000469312d3200026931000162000a2f3132372e302e302e310000ea60000027100000000000000000";
+
+    fn groups() -> [(GroupMetadata, Bytes); 2] {
+        let empty = GroupMetadata::empty("baristas", Timestamp(1_767_225_600_000));
+        let second = MemberMetadata {
+            rebalance_timeout_ms: 60_000,
+            session_timeout_ms: 10_000,
+            subscription: Bytes::new(),
+            assignment: Bytes::new(),
+            ..member("i1-2", Some("i1"), "b")
+        };
+        let group = GroupMetadata {
+            protocol_type: "consumer".to_owned(),
+            generation: 3,
+            protocol_name: Some("range".to_owned()),
+            leader: Some("a-1".to_owned()),
+            state_timestamp: Timestamp(1_767_225_600_005),
+            members: vec![member("a-1", None, "a"), second],
+            ..empty.clone()
+        };
+        [(empty, bytes(EMPTY)), (group, bytes(GROUP))]
+    }
+
+    #[test]
+    fn groups_are_written_as_kafka_writes_them() {
+        assert_eq!(group_key("baristas"), bytes(KEY));
+        for (group, golden) in groups() {
+            assert_eq!(encode_group(&group), golden);
+            assert_eq!(decode_group(&bytes(KEY), &golden), Ok(Some(group)));
+        }
+        let offset_key = bytes("0001000862617269737461730006");
+        assert_eq!(decode_group(&offset_key, &bytes(EMPTY)), Ok(None));
+    }
+
+    #[test]
+    fn damaged_records_are_refused_wherever_they_are_cut_or_changed() {
+        for (_, golden) in groups() {
+            for len in 0..golden.len() {
+                assert!(decode_group(&bytes(KEY), &golden.slice(..len)).is_err(), "cut at {len}");
+            }
+            for at in 0..golden.len() {
+                for value in [0, 0x7f, 0x80, 0xff] {
+                    let mut changed = golden.to_vec();
+                    changed[at] = value;
+                    // Whatever it reads as, it neither panics nor takes much memory.
+                    let _ = decode_group(&bytes(KEY), &changed.into());
+                }
+            }
+        }
+        assert!(decode_group(&[0, 2, 0], &bytes(EMPTY)).is_err());
+    }
+}
