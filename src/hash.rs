@@ -26,6 +26,15 @@ pub fn murmur2(data: &[u8]) -> i32 {
     h as i32
 }
 
+/// Which of so many partitions of `__consumer_offsets` a group belongs to: by the absolute value of
+/// Java's `String.hashCode`, the one number that has none counting as 0.
+#[must_use]
+pub fn group_partition(group_id: &str, count: i32) -> i32 {
+    let step = |hash: i32, unit: u16| hash.wrapping_mul(31).wrapping_add(i32::from(unit));
+    let hash = group_id.encode_utf16().fold(0, step);
+    hash.checked_abs().unwrap_or(0) % count
+}
+
 /// Without the sign bit.
 #[must_use]
 pub fn to_positive(hash: i32) -> i32 {

@@ -7,7 +7,6 @@
 
 pub mod api;
 pub mod config;
-pub mod coordinator;
 pub mod error;
 pub mod hash;
 pub mod log;
@@ -18,6 +17,7 @@ pub mod types;
 mod broker;
 mod client;
 mod cluster;
+mod coordinator;
 mod partition;
 mod random;
 mod sim;
@@ -50,6 +50,7 @@ pub const DEFAULTS: [(&str, &str); 0] = [];
 pub mod trace {
     pub use crate::broker::{BrokerEvent, ConnectionId};
     pub use crate::client::{ClientEvent, SealReason};
+    pub use crate::coordinator::GroupState;
     pub use crate::sim::{Actor, Direction, FaultKind, Trace, TraceEntry, TraceEvent};
 }
 

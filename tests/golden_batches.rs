@@ -111,6 +111,10 @@ fn check_values() {
     for (text, hash) in table {
         assert_eq!(kafkarium::hash::murmur2(text.as_bytes()), hash, "{text}");
     }
+    let groups = [("my-group", 12), ("order-processor", 23), ("g1", 42), ("polygenelubricants", 0)];
+    for (group, partition) in groups {
+        assert_eq!(kafkarium::hash::group_partition(group, 50), partition, "{group}");
+    }
 }
 
 #[test]

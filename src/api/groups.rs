@@ -57,6 +57,23 @@ pub struct JoinGroupResponse {
     pub members: Vec<JoinGroupResponseMember>,
 }
 
+impl JoinGroupResponse {
+    /// The answer to a member that is in no generation.
+    #[must_use]
+    pub fn failed(error_code: ErrorCode, member_id: &str) -> Self {
+        JoinGroupResponse {
+            error_code,
+            generation_id: -1,
+            protocol_type: None,
+            protocol_name: None,
+            leader: String::new(),
+            skip_assignment: false,
+            member_id: member_id.to_owned(),
+            members: Vec::new(),
+        }
+    }
+}
+
 /// A member, as its leader sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinGroupResponseMember {
@@ -109,6 +126,15 @@ pub struct SyncGroupResponse {
     pub protocol_name: Option<String>,
     /// The leader's bytes for this member.
     pub assignment: Bytes,
+}
+
+impl SyncGroupResponse {
+    /// The answer to a member that gets no assignment.
+    #[must_use]
+    pub fn failed(error_code: ErrorCode) -> Self {
+        let (protocol_type, protocol_name, assignment) = (None, None, Bytes::new());
+        SyncGroupResponse { error_code, protocol_type, protocol_name, assignment }
+    }
 }
 
 /// Tells that a member is alive.

@@ -6,6 +6,7 @@
 
 mod configs;
 mod fetch;
+mod find_coordinator;
 mod groups;
 mod list_offsets;
 mod metadata;
@@ -20,6 +21,7 @@ pub use configs::{
     DescribeConfigsResult, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
 pub use fetch::{FetchPartition, FetchRequest, FetchResponse, FetchedPartition, IsolationLevel};
+pub use find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
 pub use groups::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupProtocol, JoinGroupRequest, JoinGroupResponse,
     JoinGroupResponseMember, LeaveGroupMember, LeaveGroupRequest, LeaveGroupResponse,
@@ -103,6 +105,7 @@ apis! {
     Fetch = 1, FetchRequest, FetchResponse;
     ListOffsets = 2, ListOffsetsRequest, ListOffsetsResponse;
     Metadata = 3, MetadataRequest, MetadataResponse;
+    FindCoordinator = 10, FindCoordinatorRequest, FindCoordinatorResponse;
     JoinGroup = 11, JoinGroupRequest, JoinGroupResponse;
     Heartbeat = 12, HeartbeatRequest, HeartbeatResponse;
     LeaveGroup = 13, LeaveGroupRequest, LeaveGroupResponse;

@@ -48,7 +48,7 @@ impl Broker {
         None
     }
 
-    fn append(
+    pub(super) fn append(
         &mut self,
         now: Time,
         produced: ProducePartition,

@@ -10,6 +10,7 @@
 //! | Produce, Fetch, ListOffsets | `data.rs`, by the partition |
 //! | Metadata, CreateTopics, DeleteTopics, CreatePartitions | `topics.rs`, by the controller |
 //! | DescribeConfigs, IncrementalAlterConfigs | `configs.rs` |
+//! | FindCoordinator, JoinGroup, SyncGroup, Heartbeat, LeaveGroup | `groups.rs`, by a coordinator |
 //!
 //! # Simplifications versus Kafka
 //!
@@ -21,6 +22,7 @@
 mod configs;
 mod controller;
 mod data;
+mod groups;
 pub mod metadata;
 mod purgatory;
 #[cfg(test)]
@@ -31,6 +33,7 @@ use std::collections::BTreeMap;
 
 use crate::api::{Request, Response};
 use crate::config::{BrokerConfig, Overrides, TopicConfig};
+use crate::coordinator::{GroupCoordinator, GroupRequest, GroupState};
 use crate::error::ErrorCode;
 use crate::log::RollReason;
 use crate::partition::Partition;
@@ -131,6 +134,17 @@ pub enum BrokerEvent {
         /// Its name.
         topic: TopicName,
     },
+    /// A group went into another state.
+    GroupChanged {
+        /// The group.
+        group_id: String,
+        /// The state that it was in.
+        from: GroupState,
+        /// The state that it is in.
+        to: GroupState,
+        /// Its generation now.
+        generation: i32,
+    },
     /// Configs of a topic, or of all brokers, changed.
     ConfigsChanged {
         /// The topic; `None` for the brokers.
@@ -151,17 +165,15 @@ pub struct Broker {
     partitions: BTreeMap<TopicPartition, Partition>,
     purgatory: Purgatory,
     topic_ids: Random,
+    seed: u64,
+    /// The groups of each partition of `__consumer_offsets` that has had one.
+    coordinators: BTreeMap<i32, GroupCoordinator>,
     effects: Vec<BrokerEffect>,
 }
 
 impl Broker {
     /// A broker without topics. `static_configs` are what its properties file would hold.
-    pub fn new(
-        id: BrokerId,
-        cluster_id: String,
-        static_configs: Overrides,
-        topic_ids: Random,
-    ) -> Self {
+    pub fn new(id: BrokerId, cluster_id: String, static_configs: Overrides, seed: u64) -> Self {
         Broker {
             id,
             cluster_id,
@@ -172,7 +184,9 @@ impl Broker {
             image: MetadataImage::default(),
             partitions: BTreeMap::new(),
             purgatory: Purgatory::default(),
-            topic_ids,
+            topic_ids: Random::stream(seed, "topic ids"),
+            seed,
+            coordinators: BTreeMap::new(),
             effects: Vec::new(),
         }
     }
@@ -195,8 +209,13 @@ impl Broker {
         now: Time,
         connection: ConnectionId,
         correlation_id: i32,
+        client_id: &str,
         request: Request,
     ) -> Vec<BrokerEffect> {
+        let group = |broker: &mut Broker, request| {
+            broker.group_request(now, (connection, correlation_id), client_id, request);
+            None
+        };
         let response = match request {
             Request::Produce(request) => self.produce(now, connection, request),
             Request::Fetch(request) => self.fetch(now, connection, correlation_id, request),
@@ -210,10 +229,13 @@ impl Broker {
             Request::DescribeConfigs(r) => {
                 Some(Response::DescribeConfigs(self.describe_configs(&r)))
             }
-            Request::JoinGroup(_)
-            | Request::SyncGroup(_)
-            | Request::Heartbeat(_)
-            | Request::LeaveGroup(_) => None,
+            Request::FindCoordinator(r) => {
+                Some(Response::FindCoordinator(self.find_coordinator(r)))
+            }
+            Request::JoinGroup(r) => group(self, GroupRequest::JoinGroup(r)),
+            Request::SyncGroup(r) => group(self, GroupRequest::SyncGroup(r)),
+            Request::Heartbeat(r) => group(self, GroupRequest::Heartbeat(r)),
+            Request::LeaveGroup(r) => group(self, GroupRequest::LeaveGroup(r)),
             Request::IncrementalAlterConfigs(r) => {
                 Some(Response::IncrementalAlterConfigs(self.alter_configs(&r)))
             }
@@ -226,16 +248,17 @@ impl Broker {
 
     /// When [`on_deadline`](Broker::on_deadline) wants to be called.
     pub fn next_deadline(&self) -> Option<Time> {
-        self.purgatory.next_deadline()
+        self.purgatory.next_deadline().into_iter().chain(self.next_group_deadline()).min()
     }
 
-    /// Answers the requests whose time is up.
+    /// Answers the requests whose time is up, and lets groups do what is due.
     pub fn on_deadline(&mut self, now: Time) -> Vec<BrokerEffect> {
         while let Some(fetch) = self.purgatory.take_expired(now) {
             self.event(BrokerEvent::FetchExpired);
             let response = self.read_all(&fetch.request);
             self.reply(fetch.connection, fetch.correlation_id, Response::Fetch(response));
         }
+        self.on_group_deadline(now);
         std::mem::take(&mut self.effects)
     }
 
@@ -249,7 +272,7 @@ impl Broker {
     ///
     /// The controller took the broker for gone and then for there again, as Kafka's does even
     /// when no other broker could lead meanwhile: each partition's leader epoch rises by two.
-    pub fn restart(&mut self) {
+    pub fn restart(&mut self, now: Time) {
         self.purgatory = Purgatory::default();
         self.image = MetadataImage::default();
         for record in &self.metadata_log {
@@ -259,6 +282,7 @@ impl Broker {
         self.commit(&fenced);
         let unfenced = self.controller().unfence(self.id);
         self.commit(&unfenced);
+        self.load_groups(now);
     }
 
     fn event(&mut self, event: BrokerEvent) {

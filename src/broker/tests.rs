@@ -11,11 +11,11 @@ use crate::types::LeaderEpoch;
 
 fn broker(configs: &[(&str, &str)]) -> Broker {
     let configs = parse_broker_file(configs.iter().copied()).unwrap();
-    Broker::new(BrokerId(1), "test".to_owned(), configs, Random::stream(1, "topic ids"))
+    Broker::new(BrokerId(1), "test".to_owned(), configs, 1)
 }
 
 fn ask(broker: &mut Broker, request: Request) -> Response {
-    let effects = broker.handle(Time::VIRTUAL_START, ConnectionId(1), 1, request);
+    let effects = broker.handle(Time::VIRTUAL_START, ConnectionId(1), 1, "test", request);
     let replies = effects.into_iter().filter_map(|effect| match effect {
         BrokerEffect::Reply { response, .. } => Some(response),
         _ => None,
@@ -98,7 +98,7 @@ fn a_restarted_broker_led_in_the_old_epoch() {
     let orders = TopicPartition::new("orders", 0);
     assert_eq!(produce(&mut one, &orders), ErrorCode::None);
     for epoch in [2, 4] {
-        one.restart();
+        one.restart(Time::VIRTUAL_START);
         let told = metadata(&mut one, "orders").partitions[0].leader_epoch;
         assert_eq!((told, one.partitions[&orders].leader_epoch()), (LeaderEpoch(epoch), told));
         assert_eq!(produce(&mut one, &orders), ErrorCode::None);
@@ -118,10 +118,115 @@ fn the_image_is_what_the_log_says() {
     for topic in ["orders", "stock"] {
         metadata(&mut one, topic);
     }
-    one.restart();
+    one.restart(Time::VIRTUAL_START);
     let mut image = MetadataImage::default();
     for record in &one.metadata_log {
         image.replay(record);
     }
     assert_eq!(image, one.image);
+}
+
+fn join(broker: &mut Broker, at: Time, correlation_id: i32, member_id: &str) -> Vec<BrokerEffect> {
+    let request = crate::api::JoinGroupRequest {
+        version: 9,
+        group_id: "baristas".to_owned(),
+        session_timeout_ms: 45_000,
+        rebalance_timeout_ms: 60_000,
+        member_id: member_id.to_owned(),
+        group_instance_id: None,
+        protocol_type: "consumer".to_owned(),
+        protocols: vec![crate::api::JoinGroupProtocol {
+            name: "range".to_owned(),
+            metadata: "A".into(),
+        }],
+    };
+    broker.handle(at, ConnectionId(1), correlation_id, "a", Request::JoinGroup(request))
+}
+
+fn heartbeat(broker: &mut Broker, member_id: &str, generation_id: i32) -> ErrorCode {
+    let request = crate::api::HeartbeatRequest {
+        group_id: "baristas".to_owned(),
+        generation_id,
+        member_id: member_id.to_owned(),
+        group_instance_id: None,
+    };
+    match ask(broker, Request::Heartbeat(request)) {
+        Response::Heartbeat(response) => response.error_code,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn joined(effects: &[BrokerEffect]) -> crate::api::JoinGroupResponse {
+    let reply = |effect: &BrokerEffect| match effect {
+        BrokerEffect::Reply { response: Response::JoinGroup(response), .. } => {
+            Some(response.clone())
+        }
+        _ => None,
+    };
+    effects.iter().find_map(reply).unwrap()
+}
+
+/// The way of a member: find the coordinator, whose topic comes into being by that; get an id; wait
+/// for the initial delay of three seconds; sync. Then the broker crashes: the group is read from
+/// its partition of `__consumer_offsets`, and the member goes on as if nothing had been.
+#[test]
+fn a_group_is_found_written_and_read_again() {
+    let mut one = broker(&[]);
+    let start = Time::VIRTUAL_START;
+    let find = |broker: &mut Broker| {
+        let keys = vec!["baristas".to_owned()];
+        let request = crate::api::FindCoordinatorRequest { key_type: 0, coordinator_keys: keys };
+        match ask(broker, Request::FindCoordinator(request)) {
+            Response::FindCoordinator(mut response) => response.coordinators.pop().unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    // Before anybody has asked there is no coordinator at all.
+    let early = joined(&join(&mut one, start, 1, ""));
+    assert_eq!(early.error_code, ErrorCode::NotCoordinator);
+    assert_eq!(find(&mut one).error_code, ErrorCode::CoordinatorNotAvailable);
+    assert_eq!(find(&mut one).node_id, Some(BrokerId(1)));
+    assert_eq!(one.image().topic("__consumer_offsets").unwrap().partitions.len(), 50);
+
+    let required = joined(&join(&mut one, start, 2, ""));
+    assert_eq!(required.error_code, ErrorCode::MemberIdRequired);
+    let id = required.member_id;
+    assert!(id.starts_with("a-"), "{id}");
+    join(&mut one, start, 3, &id);
+    let delay = start.after_ms(3000);
+    assert_eq!(one.next_deadline(), Some(delay));
+    let generation = joined(&one.on_deadline(delay));
+    assert_eq!((generation.generation_id, &generation.leader), (1, &id));
+    let request = crate::api::SyncGroupRequest {
+        version: 5,
+        group_id: "baristas".to_owned(),
+        generation_id: 1,
+        member_id: id.clone(),
+        group_instance_id: None,
+        protocol_type: Some("consumer".to_owned()),
+        protocol_name: Some("range".to_owned()),
+        assignments: vec![crate::api::SyncGroupAssignment {
+            member_id: id.clone(),
+            assignment: "orders-0".into(),
+        }],
+    };
+    let Response::SyncGroup(synced) = ask(&mut one, Request::SyncGroup(request)) else {
+        panic!("another response");
+    };
+    assert_eq!(&synced.assignment[..], b"orders-0");
+    // Two records: the group when it came into being, and its generation.
+    let partition = TopicPartition::new("__consumer_offsets", one.group_partition("baristas"));
+    assert_eq!(one.partitions()[&partition].high_watermark(), 2);
+    assert_eq!(one.batches(&partition, Offset::ZERO).len(), 2);
+
+    one.restart(delay);
+    assert_eq!(heartbeat(&mut one, &id, 1), ErrorCode::None);
+    assert_eq!(heartbeat(&mut one, &id, 2), ErrorCode::IllegalGeneration);
+    assert_eq!(heartbeat(&mut one, "nobody", 1), ErrorCode::UnknownMemberId);
+    // Silent for its session timeout, it is out: the group is Empty, in a generation of its own.
+    while let Some(due) = one.next_deadline() {
+        one.on_deadline(due);
+    }
+    assert_eq!(heartbeat(&mut one, &id, 1), ErrorCode::UnknownMemberId);
+    assert_eq!(one.partitions()[&partition].high_watermark(), 3);
 }

@@ -29,6 +29,18 @@ pub struct BrokerConfig {
     pub delete_topic_enable: bool,
     /// `fetch.max.bytes` of one response, default 55 MiB.
     pub fetch_max_bytes: usize,
+    /// `offsets.topic.num.partitions`, default 50.
+    pub offsets_topic_num_partitions: i32,
+    /// `offsets.topic.segment.bytes`, default 100 MiB.
+    pub offsets_topic_segment_bytes: i32,
+    /// `group.initial.rebalance.delay.ms`, default 3 s.
+    pub group_initial_rebalance_delay_ms: i32,
+    /// `group.min.session.timeout.ms`, default 6 s.
+    pub group_min_session_timeout_ms: i32,
+    /// `group.max.session.timeout.ms`, default 30 min.
+    pub group_max_session_timeout_ms: i32,
+    /// `group.max.size`, default unlimited.
+    pub group_max_size: usize,
 }
 
 impl BrokerConfig {
@@ -42,6 +54,13 @@ impl BrokerConfig {
             auto_create_topics_enable: values.flag("auto.create.topics.enable"),
             delete_topic_enable: values.flag("delete.topic.enable"),
             fetch_max_bytes: values.number("fetch.max.bytes") as usize,
+            offsets_topic_num_partitions: values.number("offsets.topic.num.partitions") as i32,
+            offsets_topic_segment_bytes: values.number("offsets.topic.segment.bytes") as i32,
+            group_initial_rebalance_delay_ms: values.number("group.initial.rebalance.delay.ms")
+                as i32,
+            group_min_session_timeout_ms: values.number("group.min.session.timeout.ms") as i32,
+            group_max_session_timeout_ms: values.number("group.max.session.timeout.ms") as i32,
+            group_max_size: values.number("group.max.size") as usize,
         }
     }
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::Caller;
 use super::rebalance::InitialDelay;
 use super::state::GroupState;
+use super::{Caller, GroupMetadata};
 use crate::api::{JoinGroupProtocol, JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember};
 use crate::error::ErrorCode;
 use crate::types::Timestamp;
@@ -99,6 +99,39 @@ impl Group {
             has_newcomer: false,
             initial_delay: None,
         }
+    }
+
+    /// A group as it was written: Stable with members, Empty without.
+    pub fn replay(metadata: GroupMetadata) -> Self {
+        let mut group = Group::new(metadata.state_timestamp);
+        let protocol = metadata.protocol_name.clone().unwrap_or_default();
+        for written in metadata.members {
+            let protocols =
+                vec![JoinGroupProtocol { name: protocol.clone(), metadata: written.subscription }];
+            let member = Member {
+                instance_id: written.group_instance_id,
+                client_id: written.client_id,
+                client_host: written.client_host,
+                session_timeout_ms: written.session_timeout_ms,
+                rebalance_timeout_ms: written.rebalance_timeout_ms,
+                protocols,
+                assignment: written.assignment,
+                awaiting_join: None,
+                awaiting_sync: None,
+                is_new: false,
+                pending_sync: false,
+            };
+            group.add(&written.member_id, member, &metadata.protocol_type);
+        }
+        if !group.members.is_empty() {
+            group.state = GroupState::Stable;
+        }
+        group.generation = metadata.generation;
+        group.protocol_name = metadata.protocol_name;
+        group.leader = metadata.leader;
+        group.protocol_type =
+            Some(metadata.protocol_type).filter(|protocol_type| !protocol_type.is_empty());
+        group
     }
 
     pub fn state(&self) -> GroupState {

@@ -24,16 +24,7 @@ impl GroupCoordinator {
     }
 
     pub(super) fn refuse_join(&mut self, caller: Caller, member_id: &str, error_code: ErrorCode) {
-        let response = JoinGroupResponse {
-            error_code,
-            generation_id: -1,
-            protocol_type: None,
-            protocol_name: None,
-            leader: String::new(),
-            skip_assignment: false,
-            member_id: member_id.to_owned(),
-            members: Vec::new(),
-        };
+        let response = JoinGroupResponse::failed(error_code, member_id);
         self.reply(caller, Response::JoinGroup(response));
     }
 

@@ -48,7 +48,7 @@ use crate::types::{Time, Timestamp};
 use group::Group;
 use timers::{Timer, Timers};
 
-pub use records::{RecordError, decode_group, encode_group, group_key};
+pub use records::{decode_group, encode_group, group_key};
 pub use state::GroupState;
 
 /// Whom to answer: a connection, and the request's number on it.
@@ -68,6 +68,19 @@ pub enum GroupRequest {
     SyncGroup(SyncGroupRequest),
     Heartbeat(HeartbeatRequest),
     LeaveGroup(LeaveGroupRequest),
+}
+
+impl GroupRequest {
+    /// The group that it is about.
+    #[must_use]
+    pub fn group_id(&self) -> &str {
+        match self {
+            GroupRequest::JoinGroup(request) => &request.group_id,
+            GroupRequest::SyncGroup(request) => &request.group_id,
+            GroupRequest::Heartbeat(request) => &request.group_id,
+            GroupRequest::LeaveGroup(request) => &request.group_id,
+        }
+    }
 }
 
 /// What comes of a request, of a deadline, or of an append.
@@ -198,15 +211,28 @@ pub struct GroupCoordinator {
 }
 
 impl GroupCoordinator {
-    /// A coordinator without groups; `seed` draws the ids of members.
+    /// A coordinator without groups; the ids of members are drawn from `random`.
     #[must_use]
-    pub fn new(config: GroupConfig, seed: u64) -> Self {
+    pub fn new(config: GroupConfig, random: Random) -> Self {
         GroupCoordinator {
             config,
             groups: BTreeMap::new(),
             timers: Timers::default(),
-            random: Random::stream(seed, "member ids"),
+            random,
             effects: Vec::new(),
+        }
+    }
+
+    /// Takes over groups as they were written: after a restart. Their members have one session
+    /// timeout to be heard of.
+    pub fn load(&mut self, now: Time, groups: impl IntoIterator<Item = GroupMetadata>) {
+        for metadata in groups {
+            let group_id = metadata.group_id.clone();
+            for member in &metadata.members {
+                let due = now.after_ms(i64::from(member.session_timeout_ms));
+                self.timers.set(&group_id, Timer::Session(member.member_id.clone()), due);
+            }
+            self.groups.insert(group_id, Group::replay(metadata));
         }
     }
 

@@ -22,8 +22,7 @@ impl GroupCoordinator {
     }
 
     pub(super) fn refuse_sync(&mut self, caller: Caller, error_code: ErrorCode) {
-        let (protocol_type, protocol_name, assignment) = (None, None, Bytes::new());
-        let response = SyncGroupResponse { error_code, protocol_type, protocol_name, assignment };
+        let response = SyncGroupResponse::failed(error_code);
         self.reply(caller, Response::SyncGroup(response));
     }
 

@@ -26,6 +26,9 @@ struct Stage {
     clients: Vec<String>,
     /// Symbols of recordings, by member id.
     symbols: BTreeMap<String, String>,
+    /// The groups as they were last written.
+    written: BTreeMap<String, GroupMetadata>,
+    restarts: u64,
 }
 
 /// One request of a recording: its fields by name.
@@ -89,13 +92,24 @@ impl Stage {
             max_size: setting("group.max.size", i32::MAX) as usize,
         };
         Stage {
-            coordinator: GroupCoordinator::new(config, 1),
+            coordinator: GroupCoordinator::new(config, Random::stream(1, "member ids")),
             now: Time::VIRTUAL_START,
             answers: BTreeMap::new(),
             versions: BTreeMap::new(),
             clients: Vec::new(),
             symbols: BTreeMap::new(),
+            written: BTreeMap::new(),
+            restarts: 0,
         }
+    }
+
+    /// Stops in good order and starts again: connections and whatever was soft are gone.
+    fn restart(&mut self) {
+        self.restarts += 1;
+        let random = Random::stream(self.restarts, "member ids after a restart");
+        self.coordinator = GroupCoordinator::new(self.coordinator.config, random);
+        self.coordinator.load(self.now, self.written.values().cloned());
+        self.answers.clear();
     }
 
     /// A member id as it is, or what a symbol stands for.
@@ -201,6 +215,12 @@ impl Stage {
                         group.members.iter().map(|m| m.subscription.len() + m.assignment.len());
                     let fits = sizes.sum::<usize>() <= MAX_MESSAGE_BYTES;
                     let result = if fits { Ok(()) } else { Err(ErrorCode::RecordListTooLarge) };
+                    if fits {
+                        // What is read again is what was written.
+                        let (key, value) = (group_key(&group.group_id), encode_group(&group));
+                        assert_eq!(decode_group(&key, &value), Ok(Some(group.clone())));
+                        self.written.insert(group.group_id.clone(), group);
+                    }
                     effects.extend(self.coordinator.appended(self.now, then, result));
                 }
                 GroupEffect::StateChanged { from, to, .. } => assert!(from.may_become(to)),
@@ -321,6 +341,8 @@ fn play(name: &str, text: &str) -> (usize, bool) {
             [] | ["set" | "topic", ..] => {}
             [comment, ..] if comment.starts_with('#') => {}
             ["wait", time] => stage.pass(duration(time)),
+            ["restart"] => stage.restart(),
+            ["close", client] => drop(stage.answers.remove(*client)),
             ["await", client] => (*client).clone_into(&mut asked),
             [">", client, api, version, fields @ ..] => {
                 let version: i16 = version.strip_prefix('v').unwrap().parse().unwrap();

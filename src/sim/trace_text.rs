@@ -81,6 +81,9 @@ impl fmt::Display for BrokerEvent {
             BrokerEvent::PartitionsAdded { topic, partitions } => {
                 write!(f, "topic {topic} has {partitions} partitions now")
             }
+            BrokerEvent::GroupChanged { group_id, from, to, generation } => {
+                write!(f, "group '{group_id}' {from} -> {to}, generation {generation}")
+            }
             BrokerEvent::TopicDeleted { topic } => write!(f, "topic {topic} deleted"),
             BrokerEvent::ConfigsChanged { topic: Some(topic) } => {
                 write!(f, "configs of topic {topic} changed")

@@ -205,7 +205,9 @@ impl World {
         let id = trace.record(self.now, self.cause, to, delivered);
         self.cause = Some(id);
         if let Some(node) = self.brokers.get_mut(&broker) {
-            let effects = node.broker.handle(self.now, connection, correlation_id, request);
+            let client_id = from.to_string();
+            let effects =
+                node.broker.handle(self.now, connection, correlation_id, &client_id, request);
             self.carry_out_broker(broker, effects, trace);
         }
         if reset == Some(Reset::After) {
@@ -301,7 +303,7 @@ impl World {
         };
         if node.crashed {
             node.crashed = false;
-            node.broker.restart();
+            node.broker.restart(self.now);
             trace.record(self.now, None, Actor::Broker(id), TraceEvent::Restarted);
         }
         Output::Done

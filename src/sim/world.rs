@@ -102,8 +102,7 @@ impl World {
         let configs = parse_broker_file(&configs)?;
         let id = BrokerId(1);
         let cluster_id = "kafkarium".to_owned();
-        let ids = Random::stream(seed, "topic ids");
-        let broker = Broker::new(id, cluster_id, configs, ids);
+        let broker = Broker::new(id, cluster_id, configs, seed);
         let node = BrokerNode { broker, deadline: None, paused_until: None, crashed: false };
         Ok(World {
             seed,

@@ -1,0 +1,222 @@
+//! Groups: each belongs to a partition of `__consumer_offsets`, and that partition's leader
+//! coordinates it.
+//!
+//! There is one coordinator for each partition that has ever had a group. It is loaded from the
+//! partition's log, and what it decides is appended there; its replies leave when the high watermark
+//! has passed what they rest on.
+
+use super::controller::is_internal;
+use super::{Broker, BrokerEvent, ConnectionId};
+use crate::api::{
+    Coordinator, CreatableTopic, CreateTopicsRequest, FindCoordinatorRequest,
+    FindCoordinatorResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, Response,
+    SyncGroupResponse,
+};
+use crate::coordinator::{
+    Caller, Context, GroupConfig, GroupCoordinator, GroupEffect, GroupMetadata, GroupRequest,
+    decode_group, encode_group, group_key,
+};
+use crate::error::ErrorCode;
+use crate::hash::group_partition;
+use crate::random::Random;
+use crate::record::{BatchBuilder, BatchOptions};
+use crate::types::{LeaderEpoch, Offset, Time, TopicName, TopicPartition};
+
+/// The topic that groups are written to.
+pub(super) const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
+/// The place from which a request in this process comes.
+const CLIENT_HOST: &str = "/127.0.0.1";
+
+impl Broker {
+    pub(super) fn find_coordinator(
+        &mut self,
+        request: FindCoordinatorRequest,
+    ) -> FindCoordinatorResponse {
+        let key_type = request.key_type;
+        let find = |key: String| {
+            let found = self.find_one(key_type, &key);
+            let error_code = found.err().unwrap_or(ErrorCode::None);
+            Coordinator { key, node_id: found.ok(), error_code }
+        };
+        let coordinators = request.coordinator_keys.into_iter().map(find).collect();
+        FindCoordinatorResponse { coordinators }
+    }
+
+    fn find_one(&mut self, key_type: i8, group_id: &str) -> Result<super::BrokerId, ErrorCode> {
+        if key_type != 0 {
+            return Err(ErrorCode::InvalidRequest);
+        }
+        if group_id.is_empty() {
+            return Err(ErrorCode::InvalidGroupId);
+        }
+        let topic = TopicName::from(OFFSETS_TOPIC);
+        if self.image.topic(&topic).is_none() {
+            // The client comes again, and finds it.
+            self.create_offsets_topic(topic);
+            return Err(ErrorCode::CoordinatorNotAvailable);
+        }
+        let partition = self.group_partition(group_id);
+        let topic = self.image.topic(&topic);
+        let leader = topic.and_then(|topic| topic.partitions.get(&partition)).map(|p| p.leader);
+        leader.filter(|leader| leader.0 >= 0).ok_or(ErrorCode::CoordinatorNotAvailable)
+    }
+
+    fn create_offsets_topic(&mut self, name: TopicName) {
+        debug_assert!(is_internal(&name));
+        let config = |name: &str, value: &str| (name.to_owned(), Some(value.to_owned()));
+        let topic = CreatableTopic {
+            name,
+            num_partitions: self.config.offsets_topic_num_partitions,
+            // Kafka wants three replicas by default, and waits for as many brokers.
+            replication_factor: 1,
+            configs: vec![
+                config("cleanup.policy", "compact"),
+                config("compression.type", "producer"),
+                config("segment.bytes", &self.config.offsets_topic_segment_bytes.to_string()),
+            ],
+        };
+        self.create_topics(&CreateTopicsRequest { topics: vec![topic] });
+    }
+
+    /// The partition of `__consumer_offsets` that a group belongs to.
+    pub(super) fn group_partition(&self, group_id: &str) -> i32 {
+        let count = self.image.topic(OFFSETS_TOPIC).map_or(1, |t| t.partitions.len());
+        group_partition(group_id, count.max(1) as i32)
+    }
+
+    pub(super) fn group_request(
+        &mut self,
+        now: Time,
+        (connection, correlation_id): (ConnectionId, i32),
+        client_id: &str,
+        request: GroupRequest,
+    ) {
+        let number = self.group_partition(request.group_id());
+        let partition = TopicPartition::new(OFFSETS_TOPIC, number);
+        let leads = self.partitions.get(&partition).is_some_and(|p| p.is_leader());
+        if !leads {
+            let response = refusal(&request, ErrorCode::NotCoordinator);
+            self.reply(connection, correlation_id, response);
+            return;
+        }
+        let caller = Caller { connection: connection.0, correlation_id };
+        let context = Context { now, caller, client_id, client_host: CLIENT_HOST };
+        let config = self.group_config();
+        let random = || Random::stream(self.seed, &format!("member ids {partition}"));
+        let coordinator = self.coordinators.entry(number);
+        let coordinator = coordinator.or_insert_with(|| GroupCoordinator::new(config, random()));
+        let effects = coordinator.handle(context, request);
+        self.carry_out_group(now, &partition, effects);
+    }
+
+    fn group_config(&self) -> GroupConfig {
+        GroupConfig {
+            initial_rebalance_delay_ms: self.config.group_initial_rebalance_delay_ms,
+            min_session_timeout_ms: self.config.group_min_session_timeout_ms,
+            max_session_timeout_ms: self.config.group_max_session_timeout_ms,
+            max_size: self.config.group_max_size,
+        }
+    }
+
+    pub(super) fn next_group_deadline(&self) -> Option<Time> {
+        self.coordinators.values().filter_map(GroupCoordinator::next_deadline).min()
+    }
+
+    pub(super) fn on_group_deadline(&mut self, now: Time) {
+        let due = |coordinator: &GroupCoordinator| {
+            coordinator.next_deadline().is_some_and(|deadline| deadline <= now)
+        };
+        let partitions: Vec<i32> =
+            self.coordinators.iter().filter(|(_, c)| due(c)).map(|(&number, _)| number).collect();
+        for number in partitions {
+            let Some(coordinator) = self.coordinators.get_mut(&number) else { continue };
+            let effects = coordinator.on_deadline(now);
+            self.carry_out_group(now, &TopicPartition::new(OFFSETS_TOPIC, number), effects);
+        }
+    }
+
+    fn carry_out_group(
+        &mut self,
+        now: Time,
+        partition: &TopicPartition,
+        effects: Vec<GroupEffect>,
+    ) {
+        for effect in effects {
+            match effect {
+                GroupEffect::Reply { caller, response } => {
+                    let connection = ConnectionId(caller.connection);
+                    self.reply(connection, caller.correlation_id, response);
+                }
+                GroupEffect::StateChanged { group_id, from, to, generation } => {
+                    self.event(BrokerEvent::GroupChanged { group_id, from, to, generation });
+                }
+                GroupEffect::Append { group, then } => {
+                    let result = self.append_group(now, partition, &group);
+                    let coordinator = self.coordinators.get_mut(&partition.partition);
+                    let Some(coordinator) = coordinator else { continue };
+                    let effects = coordinator.appended(now, then, result);
+                    self.carry_out_group(now, partition, effects);
+                }
+            }
+        }
+    }
+
+    fn append_group(
+        &mut self,
+        now: Time,
+        name: &TopicPartition,
+        group: &GroupMetadata,
+    ) -> Result<(), ErrorCode> {
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        let (key, value) = (group_key(&group.group_id), encode_group(group));
+        builder.append(now.timestamp(), Some(&key), Some(&value), &[]);
+        let produced =
+            crate::api::ProducePartition { partition: name.clone(), records: builder.build() };
+        self.append(now, produced).map_err(|(error, _)| error)?;
+        self.wake_fetches(name);
+        Ok(())
+    }
+
+    /// Loads the coordinators of all partitions that hold groups: after a restart.
+    pub(super) fn load_groups(&mut self, now: Time) {
+        self.coordinators.clear();
+        let topic = TopicName::from(OFFSETS_TOPIC);
+        let held = self.partitions.iter().filter(|(name, partition)| {
+            name.topic == topic && partition.log().log_end_offset() > Offset::ZERO
+        });
+        for name in held.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            let Some(partition) = self.partitions.get(&name) else { continue };
+            let LeaderEpoch(epoch) = partition.leader_epoch();
+            let mut groups = std::collections::BTreeMap::new();
+            for batch in self.batches(&name, Offset::ZERO) {
+                for record in batch.records().map_while(Result::ok) {
+                    let (Some(key), Some(value)) = (record.key, record.value) else { continue };
+                    let value = bytes::Bytes::copy_from_slice(value);
+                    if let Ok(Some(group)) = decode_group(key, &value) {
+                        groups.insert(group.group_id.clone(), group);
+                    }
+                }
+            }
+            // Ids that were given out before the crash must not be drawn again.
+            let random = Random::stream(self.seed, &format!("member ids {name} {epoch}"));
+            let mut coordinator = GroupCoordinator::new(self.group_config(), random);
+            coordinator.load(now, groups.into_values());
+            self.coordinators.insert(name.partition, coordinator);
+        }
+    }
+}
+
+/// What a request is answered that cannot be served here.
+fn refusal(request: &GroupRequest, error_code: ErrorCode) -> Response {
+    match request {
+        GroupRequest::JoinGroup(request) => {
+            Response::JoinGroup(JoinGroupResponse::failed(error_code, &request.member_id))
+        }
+        GroupRequest::SyncGroup(_) => Response::SyncGroup(SyncGroupResponse::failed(error_code)),
+        GroupRequest::Heartbeat(_) => Response::Heartbeat(HeartbeatResponse { error_code }),
+        GroupRequest::LeaveGroup(_) => {
+            Response::LeaveGroup(LeaveGroupResponse { error_code, members: Vec::new() })
+        }
+    }
+}
