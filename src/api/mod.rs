@@ -7,6 +7,7 @@
 mod configs;
 mod fetch;
 mod find_coordinator;
+mod group_admin;
 mod groups;
 mod list_offsets;
 mod metadata;
@@ -22,6 +23,11 @@ pub use configs::{
 };
 pub use fetch::{FetchPartition, FetchRequest, FetchResponse, FetchedPartition, IsolationLevel};
 pub use find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
+pub use group_admin::{
+    DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest,
+    DescribeGroupsResponse, DescribedGroup, DescribedGroupMember, ListGroupsRequest,
+    ListGroupsResponse, ListedGroup,
+};
 pub use groups::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupProtocol, JoinGroupRequest, JoinGroupResponse,
     JoinGroupResponseMember, LeaveGroupMember, LeaveGroupRequest, LeaveGroupResponse,
@@ -110,10 +116,13 @@ apis! {
     Heartbeat = 12, HeartbeatRequest, HeartbeatResponse;
     LeaveGroup = 13, LeaveGroupRequest, LeaveGroupResponse;
     SyncGroup = 14, SyncGroupRequest, SyncGroupResponse;
+    DescribeGroups = 15, DescribeGroupsRequest, DescribeGroupsResponse;
+    ListGroups = 16, ListGroupsRequest, ListGroupsResponse;
     CreateTopics = 19, CreateTopicsRequest, CreateTopicsResponse;
     DeleteTopics = 20, DeleteTopicsRequest, DeleteTopicsResponse;
     DescribeConfigs = 32, DescribeConfigsRequest, DescribeConfigsResponse;
     CreatePartitions = 37, CreatePartitionsRequest, CreatePartitionsResponse;
+    DeleteGroups = 42, DeleteGroupsRequest, DeleteGroupsResponse;
     IncrementalAlterConfigs = 44, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
 }
 

@@ -8,9 +8,10 @@
 use super::controller::is_internal;
 use super::{Broker, BrokerEvent, ConnectionId};
 use crate::api::{
-    Coordinator, CreatableTopic, CreateTopicsRequest, FindCoordinatorRequest,
-    FindCoordinatorResponse, HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, Response,
-    SyncGroupResponse,
+    Coordinator, CreatableTopic, CreateTopicsRequest, DeletableGroupResult, DeleteGroupsRequest,
+    DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup,
+    FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatResponse, JoinGroupResponse,
+    LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse, Response, SyncGroupResponse,
 };
 use crate::coordinator::{
     Caller, Context, GroupConfig, GroupCoordinator, GroupEffect, GroupMetadata, GroupRequest,
@@ -94,20 +95,29 @@ impl Broker {
     ) {
         let number = self.group_partition(request.group_id());
         let partition = TopicPartition::new(OFFSETS_TOPIC, number);
-        let leads = self.partitions.get(&partition).is_some_and(|p| p.is_leader());
-        if !leads {
-            let response = refusal(&request, ErrorCode::NotCoordinator);
-            self.reply(connection, correlation_id, response);
-            return;
-        }
         let caller = Caller { connection: connection.0, correlation_id };
         let context = Context { now, caller, client_id, client_host: CLIENT_HOST };
-        let config = self.group_config();
-        let random = || Random::stream(self.seed, &format!("member ids {partition}"));
-        let coordinator = self.coordinators.entry(number);
-        let coordinator = coordinator.or_insert_with(|| GroupCoordinator::new(config, random()));
-        let effects = coordinator.handle(context, request);
+        let effects = match self.group_coordinator(request.group_id()) {
+            Ok(coordinator) => coordinator.handle(context, request),
+            Err(error) => {
+                let response = refusal(&request, error);
+                return self.reply(connection, correlation_id, response);
+            }
+        };
         self.carry_out_group(now, &partition, effects);
+    }
+
+    /// The coordinator of a group, a new one for the first group of its partition.
+    fn group_coordinator(&mut self, group_id: &str) -> Result<&mut GroupCoordinator, ErrorCode> {
+        let number = self.group_partition(group_id);
+        let partition = TopicPartition::new(OFFSETS_TOPIC, number);
+        if !self.partitions.get(&partition).is_some_and(|partition| partition.is_leader()) {
+            return Err(ErrorCode::NotCoordinator);
+        }
+        let (config, seed) = (self.group_config(), self.seed);
+        let random = || Random::stream(seed, &format!("member ids {partition}"));
+        let coordinator = self.coordinators.entry(number);
+        Ok(coordinator.or_insert_with(|| GroupCoordinator::new(config, random())))
     }
 
     fn group_config(&self) -> GroupConfig {
@@ -162,15 +172,67 @@ impl Broker {
         }
     }
 
+    pub(super) fn describe_groups(
+        &mut self,
+        request: DescribeGroupsRequest,
+    ) -> DescribeGroupsResponse {
+        let describe = |group_id: String| match self.group_coordinator(&group_id) {
+            Ok(coordinator) => coordinator.describe(request.version, &group_id),
+            Err(error) => DescribedGroup::failed(error, &group_id),
+        };
+        DescribeGroupsResponse { groups: request.groups.into_iter().map(describe).collect() }
+    }
+
+    pub(super) fn list_groups(&self, request: &ListGroupsRequest) -> ListGroupsResponse {
+        let groups = self.coordinators.values().flat_map(|one| one.list(request)).collect();
+        ListGroupsResponse { error_code: ErrorCode::None, groups }
+    }
+
+    pub(super) fn delete_groups(
+        &mut self,
+        now: Time,
+        request: DeleteGroupsRequest,
+    ) -> DeleteGroupsResponse {
+        let mut results: Vec<DeletableGroupResult> = Vec::new();
+        for group_id in request.groups {
+            if results.iter().any(|result| result.group_id == group_id) {
+                continue;
+            }
+            let deleted = self.delete_group(now, &group_id);
+            let error_code = deleted.err().unwrap_or(ErrorCode::None);
+            results.push(DeletableGroupResult { group_id, error_code });
+        }
+        DeleteGroupsResponse { results }
+    }
+
+    fn delete_group(&mut self, now: Time, group_id: &str) -> Result<(), ErrorCode> {
+        self.group_coordinator(group_id)?.may_delete(group_id)?;
+        let partition = TopicPartition::new(OFFSETS_TOPIC, self.group_partition(group_id));
+        self.append_record(now, &partition, &group_key(group_id), None)?;
+        self.group_coordinator(group_id)?.forget(group_id);
+        Ok(())
+    }
+
     fn append_group(
         &mut self,
         now: Time,
         name: &TopicPartition,
         group: &GroupMetadata,
     ) -> Result<(), ErrorCode> {
-        let mut builder = BatchBuilder::new(BatchOptions::default());
         let (key, value) = (group_key(&group.group_id), encode_group(group));
-        builder.append(now.timestamp(), Some(&key), Some(&value), &[]);
+        self.append_record(now, name, &key, Some(&value))
+    }
+
+    /// Appends one record to a partition of `__consumer_offsets`; without a value it is a tombstone.
+    fn append_record(
+        &mut self,
+        now: Time,
+        name: &TopicPartition,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) -> Result<(), ErrorCode> {
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        builder.append(now.timestamp(), Some(key), value, &[]);
         let produced =
             crate::api::ProducePartition { partition: name.clone(), records: builder.build() };
         self.append(now, produced).map_err(|(error, _)| error)?;
@@ -191,10 +253,14 @@ impl Broker {
             let mut groups = std::collections::BTreeMap::new();
             for batch in self.batches(&name, Offset::ZERO) {
                 for record in batch.records().map_while(Result::ok) {
-                    let (Some(key), Some(value)) = (record.key, record.value) else { continue };
+                    let Some(key) = record.key else { continue };
+                    let Some(value) = record.value else {
+                        groups.remove(key);
+                        continue;
+                    };
                     let value = bytes::Bytes::copy_from_slice(value);
                     if let Ok(Some(group)) = decode_group(key, &value) {
-                        groups.insert(group.group_id.clone(), group);
+                        groups.insert(key.to_vec(), group);
                     }
                 }
             }

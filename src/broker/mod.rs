@@ -10,7 +10,7 @@
 //! | Produce, Fetch, ListOffsets | `data.rs`, by the partition |
 //! | Metadata, CreateTopics, DeleteTopics, CreatePartitions | `topics.rs`, by the controller |
 //! | DescribeConfigs, IncrementalAlterConfigs | `configs.rs` |
-//! | FindCoordinator, JoinGroup, SyncGroup, Heartbeat, LeaveGroup | `groups.rs`, by a coordinator |
+//! | FindCoordinator; JoinGroup, SyncGroup, Heartbeat, LeaveGroup; DescribeGroups, ListGroups, DeleteGroups | `groups.rs`, by a coordinator |
 //!
 //! # Simplifications versus Kafka
 //!
@@ -232,6 +232,9 @@ impl Broker {
             Request::FindCoordinator(r) => {
                 Some(Response::FindCoordinator(self.find_coordinator(r)))
             }
+            Request::DescribeGroups(r) => Some(Response::DescribeGroups(self.describe_groups(r))),
+            Request::ListGroups(r) => Some(Response::ListGroups(self.list_groups(&r))),
+            Request::DeleteGroups(r) => Some(Response::DeleteGroups(self.delete_groups(now, r))),
             Request::JoinGroup(r) => group(self, GroupRequest::JoinGroup(r)),
             Request::SyncGroup(r) => group(self, GroupRequest::SyncGroup(r)),
             Request::Heartbeat(r) => group(self, GroupRequest::Heartbeat(r)),

@@ -229,4 +229,21 @@ fn a_group_is_found_written_and_read_again() {
     }
     assert_eq!(heartbeat(&mut one, &id, 1), ErrorCode::UnknownMemberId);
     assert_eq!(one.partitions()[&partition].high_watermark(), 3);
+
+    // An administrator sees it, and deletes it for good.
+    let listed = |broker: &mut Broker| {
+        let request = Request::ListGroups(crate::api::ListGroupsRequest::default());
+        match ask(broker, request) {
+            Response::ListGroups(response) => response.groups,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(listed(&mut one).pop().unwrap().group_state, "Empty");
+    let request = crate::api::DeleteGroupsRequest { groups: vec!["baristas".to_owned()] };
+    let Response::DeleteGroups(deleted) = ask(&mut one, Request::DeleteGroups(request)) else {
+        panic!("another response");
+    };
+    assert_eq!(deleted.results[0].error_code, ErrorCode::None);
+    one.restart(delay);
+    assert!(listed(&mut one).is_empty());
 }

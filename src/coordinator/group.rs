@@ -228,15 +228,14 @@ impl Group {
         self.members.insert(new.to_owned(), member);
     }
 
-    /// Takes over what a member brings when it joins again.
-    pub fn update(&mut self, id: &str, request: &JoinGroupRequest, client_id: &str, host: &str) {
+    /// Takes over what a member brings when it joins again. Its client id stays the first one, as in
+    /// Kafka, also when another process comes back as a static member.
+    pub fn update(&mut self, id: &str, request: &JoinGroupRequest) {
         let Some(mut member) = self.members.remove(id) else { return };
         self.count(&member, -1);
         member.protocols.clone_from(&request.protocols);
         member.session_timeout_ms = request.session_timeout_ms;
         member.rebalance_timeout_ms = request.rebalance_timeout_ms;
-        client_id.clone_into(&mut member.client_id);
-        host.clone_into(&mut member.client_host);
         self.count(&member, 1);
         self.members.insert(id.to_owned(), member);
     }

@@ -50,6 +50,8 @@ impl GroupCoordinator {
             self.groups.insert(request.group_id.clone(), Group::new(since));
         }
         let joined = if !self.has_room_for(request) {
+            // A member that a full group does not let back in is one no more.
+            self.remove_member(&request.group_id, &request.member_id);
             Err(ErrorCode::GroupMaxSizeReached)
         } else if is_unknown {
             self.join_new(context, request)
@@ -177,7 +179,7 @@ impl GroupCoordinator {
     /// A member has come back; its JoinGroup waits.
     fn rejoin(&mut self, context: Context<'_>, request: &JoinGroupRequest, id: &str) {
         self.change(&request.group_id, |group| {
-            group.update(id, request, context.client_id, context.client_host);
+            group.update(id, request);
             group.park_join(id, context.caller);
         });
     }

@@ -18,6 +18,7 @@
 //! | `join.rs` | JoinGroup |
 //! | `rebalance.rs` | from calling members together to a generation |
 //! | `sync.rs` | SyncGroup, Heartbeat, LeaveGroup |
+//! | `admin.rs` | describing, listing and deleting groups |
 //! | `timers.rs` | what is due when |
 //! | `records.rs` | groups as records of `__consumer_offsets` |
 //!
@@ -25,6 +26,7 @@
 //! Who leads after the leader has gone, and which protocol wins a tie, follows hash order in Kafka;
 //! here it is the order of the ids, and of the names.
 
+mod admin;
 mod group;
 mod join;
 mod rebalance;

@@ -1,0 +1,107 @@
+//! What an administrator sees of groups, and may do to them.
+
+use super::GroupCoordinator;
+use super::group::{Group, Member};
+use super::state::GroupState;
+use super::timers::Timer;
+use crate::api::{DescribedGroup, DescribedGroupMember, ListGroupsRequest, ListedGroup};
+use crate::error::ErrorCode;
+
+impl GroupCoordinator {
+    /// What a group is like. One that there is not is Dead, for clients that speak version 6 or
+    /// later also `GROUP_ID_NOT_FOUND`.
+    #[must_use]
+    pub fn describe(&self, version: i16, group_id: &str) -> DescribedGroup {
+        let Some(group) = self.groups.get(group_id) else {
+            return DescribedGroup::missing(version, group_id);
+        };
+        let is_stable = group.state() == GroupState::Stable;
+        let protocol = group.protocol_name.clone().filter(|_| is_stable).unwrap_or_default();
+        let member = |(id, member): (&String, &Member)| DescribedGroupMember {
+            member_id: id.clone(),
+            group_instance_id: member.instance_id.clone(),
+            client_id: member.client_id.clone(),
+            client_host: member.client_host.clone(),
+            member_metadata: member.metadata(&protocol),
+            member_assignment: member.assignment.clone(),
+        };
+        DescribedGroup {
+            error_code: ErrorCode::None,
+            error_message: None,
+            group_id: group_id.to_owned(),
+            group_state: group.state().to_string(),
+            protocol_type: group.protocol_type.clone().unwrap_or_default(),
+            members: group.members().map(member).collect(),
+            protocol_data: protocol,
+        }
+    }
+
+    /// The groups that a list asks for, by id.
+    #[must_use]
+    pub fn list(&self, request: &ListGroupsRequest) -> Vec<ListedGroup> {
+        let fits = |filter: &[String], value: &str| {
+            filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value))
+        };
+        let listed = |(id, group): (&String, &Group)| {
+            let (group_state, group_type) = (group.state().to_string(), "classic".to_owned());
+            let wanted = fits(&request.states_filter, &group_state)
+                && fits(&request.types_filter, &group_type);
+            let protocol_type = group.protocol_type.clone().unwrap_or_default();
+            let group_id = id.clone();
+            wanted.then_some(ListedGroup { group_id, protocol_type, group_state, group_type })
+        };
+        self.groups.iter().filter_map(listed).collect()
+    }
+
+    /// Whether a group may be deleted: its record is then replaced by a tombstone, and
+    /// [`forget`](GroupCoordinator::forget) follows.
+    ///
+    /// # Errors
+    /// `GROUP_ID_NOT_FOUND`, `NON_EMPTY_GROUP`.
+    pub fn may_delete(&self, group_id: &str) -> Result<(), ErrorCode> {
+        match self.groups.get(group_id).map(Group::state) {
+            None | Some(GroupState::Dead) => Err(ErrorCode::GroupIdNotFound),
+            Some(GroupState::Empty) => Ok(()),
+            Some(_) => Err(ErrorCode::NonEmptyGroup),
+        }
+    }
+
+    /// A group's tombstone has been written: there is no such group any more, and the ids that were
+    /// given out for it are worth nothing.
+    pub fn forget(&mut self, group_id: &str) {
+        let Some(group) = self.groups.remove(group_id) else { return };
+        for id in group.pending {
+            self.timers.cancel(group_id, Timer::Session(id));
+        }
+    }
+}
+
+impl DescribedGroup {
+    fn missing(version: i16, group_id: &str) -> Self {
+        let message = format!("Group {group_id} not found.");
+        let (error_code, error_message) = match version {
+            6.. => (ErrorCode::GroupIdNotFound, Some(message)),
+            _ => (ErrorCode::None, None),
+        };
+        let group_state = GroupState::Dead.to_string();
+        DescribedGroup {
+            error_message,
+            group_state,
+            ..DescribedGroup::failed(error_code, group_id)
+        }
+    }
+
+    /// The answer for a group that this broker cannot tell of.
+    #[must_use]
+    pub fn failed(error_code: ErrorCode, group_id: &str) -> Self {
+        DescribedGroup {
+            error_code,
+            error_message: None,
+            group_id: group_id.to_owned(),
+            group_state: String::new(),
+            protocol_type: String::new(),
+            protocol_data: String::new(),
+            members: Vec::new(),
+        }
+    }
+}
