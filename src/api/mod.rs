@@ -11,6 +11,7 @@ mod group_admin;
 mod groups;
 mod list_offsets;
 mod metadata;
+mod offsets;
 mod produce;
 mod topics;
 
@@ -39,6 +40,11 @@ pub use list_offsets::{
 };
 pub use metadata::{
     MetadataBroker, MetadataPartition, MetadataRequest, MetadataResponse, MetadataTopic,
+};
+pub use offsets::{
+    CommittedPartition, OffsetCommitPartition, OffsetCommitRequest, OffsetCommitResponse,
+    OffsetFetchGroup, OffsetFetchRequest, OffsetFetchResponse, OffsetFetchResponseGroup,
+    OffsetFetchResponsePartition,
 };
 pub use produce::{ProducePartition, ProduceRequest, ProduceResponse, ProducedPartition};
 pub use topics::{
@@ -111,6 +117,8 @@ apis! {
     Fetch = 1, FetchRequest, FetchResponse;
     ListOffsets = 2, ListOffsetsRequest, ListOffsetsResponse;
     Metadata = 3, MetadataRequest, MetadataResponse;
+    OffsetCommit = 8, OffsetCommitRequest, OffsetCommitResponse;
+    OffsetFetch = 9, OffsetFetchRequest, OffsetFetchResponse;
     FindCoordinator = 10, FindCoordinatorRequest, FindCoordinatorResponse;
     JoinGroup = 11, JoinGroupRequest, JoinGroupResponse;
     Heartbeat = 12, HeartbeatRequest, HeartbeatResponse;

@@ -6,16 +6,18 @@
 //! has passed what they rest on.
 
 use super::controller::is_internal;
-use super::{Broker, BrokerEvent, ConnectionId};
+use super::{Broker, BrokerEffect, BrokerEvent, ConnectionId};
 use crate::api::{
-    Coordinator, CreatableTopic, CreateTopicsRequest, DeletableGroupResult, DeleteGroupsRequest,
-    DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup,
-    FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatResponse, JoinGroupResponse,
-    LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse, Response, SyncGroupResponse,
+    CommittedPartition, Coordinator, CreatableTopic, CreateTopicsRequest, DeletableGroupResult,
+    DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
+    DescribedGroup, FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatResponse,
+    JoinGroupResponse, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse,
+    OffsetCommitPartition, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchGroup,
+    OffsetFetchRequest, OffsetFetchResponse, OffsetFetchResponseGroup, Response, SyncGroupResponse,
 };
 use crate::coordinator::{
-    Caller, Context, GroupConfig, GroupCoordinator, GroupEffect, GroupMetadata, GroupRequest,
-    decode_group, encode_group, group_key,
+    Caller, Context, GroupConfig, GroupCoordinator, GroupEffect, GroupRequest, decode, encode,
+    group_key, offset_key,
 };
 use crate::error::ErrorCode;
 use crate::hash::group_partition;
@@ -126,7 +128,49 @@ impl Broker {
             min_session_timeout_ms: self.config.group_min_session_timeout_ms,
             max_session_timeout_ms: self.config.group_max_session_timeout_ms,
             max_size: self.config.group_max_size,
+            offset_metadata_max_bytes: self.config.offset_metadata_max_bytes,
         }
+    }
+
+    /// Commits offsets for those partitions that there are; the others are refused here, and stand
+    /// first in the answer, as in Kafka.
+    pub(super) fn commit_offsets(
+        &mut self,
+        now: Time,
+        caller: (ConnectionId, i32),
+        client_id: &str,
+        mut request: OffsetCommitRequest,
+    ) {
+        let exists = |partition: &TopicPartition| {
+            let topic = self.image.topic(&partition.topic);
+            topic.is_some_and(|topic| topic.partitions.contains_key(&partition.partition))
+        };
+        let unknown: Vec<CommittedPartition> = request
+            .partitions
+            .extract_if(.., |wanted| !exists(&wanted.partition))
+            .map(|wanted| CommittedPartition {
+                partition: wanted.partition,
+                error_code: ErrorCode::UnknownTopicOrPartition,
+            })
+            .collect();
+        let before = self.effects.len();
+        self.group_request(now, caller, client_id, GroupRequest::OffsetCommit(request));
+        for effect in &mut self.effects[before..] {
+            if let BrokerEffect::Reply { response: Response::OffsetCommit(response), .. } = effect {
+                response.partitions.splice(0..0, unknown.iter().cloned());
+            }
+        }
+    }
+
+    pub(super) fn fetch_offsets(&mut self, request: OffsetFetchRequest) -> OffsetFetchResponse {
+        let fetch = |group: OffsetFetchGroup| match self.group_coordinator(&group.group_id) {
+            Ok(coordinator) => coordinator.fetch_offsets(&group),
+            Err(error_code) => {
+                let (group_id, partitions) = (group.group_id, Vec::new());
+                OffsetFetchResponseGroup { group_id, error_code, partitions }
+            }
+        };
+        OffsetFetchResponse { groups: request.groups.into_iter().map(fetch).collect() }
     }
 
     pub(super) fn next_group_deadline(&self) -> Option<Time> {
@@ -161,11 +205,13 @@ impl Broker {
                 GroupEffect::StateChanged { group_id, from, to, generation } => {
                     self.event(BrokerEvent::GroupChanged { group_id, from, to, generation });
                 }
-                GroupEffect::Append { group, then } => {
-                    let result = self.append_group(now, partition, &group);
+                GroupEffect::Append { records, then } => {
+                    let written: Vec<_> = records.iter().map(encode).collect();
+                    let pairs = written.iter().map(|(key, value)| (&key[..], Some(&value[..])));
+                    let result = self.append_records(now, partition, pairs);
                     let coordinator = self.coordinators.get_mut(&partition.partition);
                     let Some(coordinator) = coordinator else { continue };
-                    let effects = coordinator.appended(now, then, result);
+                    let effects = coordinator.appended(now, records, then, result);
                     self.carry_out_group(now, partition, effects);
                 }
             }
@@ -206,33 +252,29 @@ impl Broker {
     }
 
     fn delete_group(&mut self, now: Time, group_id: &str) -> Result<(), ErrorCode> {
-        self.group_coordinator(group_id)?.may_delete(group_id)?;
+        let coordinator = self.group_coordinator(group_id)?;
+        coordinator.may_delete(group_id)?;
+        let offsets = coordinator.committed_partitions(group_id);
+        let mut keys: Vec<_> = offsets.iter().map(|p| offset_key(group_id, p)).collect();
+        keys.push(group_key(group_id));
         let partition = TopicPartition::new(OFFSETS_TOPIC, self.group_partition(group_id));
-        self.append_record(now, &partition, &group_key(group_id), None)?;
+        self.append_records(now, &partition, keys.iter().map(|key| (&key[..], None)))?;
         self.group_coordinator(group_id)?.forget(group_id);
         Ok(())
     }
 
-    fn append_group(
+    /// Appends records, as one batch, to a partition of `__consumer_offsets`; one without a value is a
+    /// tombstone.
+    fn append_records<'r>(
         &mut self,
         now: Time,
         name: &TopicPartition,
-        group: &GroupMetadata,
-    ) -> Result<(), ErrorCode> {
-        let (key, value) = (group_key(&group.group_id), encode_group(group));
-        self.append_record(now, name, &key, Some(&value))
-    }
-
-    /// Appends one record to a partition of `__consumer_offsets`; without a value it is a tombstone.
-    fn append_record(
-        &mut self,
-        now: Time,
-        name: &TopicPartition,
-        key: &[u8],
-        value: Option<&[u8]>,
+        records: impl Iterator<Item = (&'r [u8], Option<&'r [u8]>)>,
     ) -> Result<(), ErrorCode> {
         let mut builder = BatchBuilder::new(BatchOptions::default());
-        builder.append(now.timestamp(), Some(key), value, &[]);
+        for (key, value) in records {
+            builder.append(now.timestamp(), Some(key), value, &[]);
+        }
         let produced =
             crate::api::ProducePartition { partition: name.clone(), records: builder.build() };
         self.append(now, produced).map_err(|(error, _)| error)?;
@@ -250,24 +292,24 @@ impl Broker {
         for name in held.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
             let Some(partition) = self.partitions.get(&name) else { continue };
             let LeaderEpoch(epoch) = partition.leader_epoch();
-            let mut groups = std::collections::BTreeMap::new();
+            let mut written = std::collections::BTreeMap::new();
             for batch in self.batches(&name, Offset::ZERO) {
                 for record in batch.records().map_while(Result::ok) {
                     let Some(key) = record.key else { continue };
                     let Some(value) = record.value else {
-                        groups.remove(key);
+                        written.remove(key);
                         continue;
                     };
                     let value = bytes::Bytes::copy_from_slice(value);
-                    if let Ok(Some(group)) = decode_group(key, &value) {
-                        groups.insert(key.to_vec(), group);
+                    if let Ok(Some(record)) = decode(key, &value) {
+                        written.insert(key.to_vec(), record);
                     }
                 }
             }
             // Ids that were given out before the crash must not be drawn again.
             let random = Random::stream(self.seed, &format!("member ids {name} {epoch}"));
             let mut coordinator = GroupCoordinator::new(self.group_config(), random);
-            coordinator.load(now, groups.into_values());
+            coordinator.load(now, written.into_values());
             self.coordinators.insert(name.partition, coordinator);
         }
     }
@@ -281,6 +323,14 @@ fn refusal(request: &GroupRequest, error_code: ErrorCode) -> Response {
         }
         GroupRequest::SyncGroup(_) => Response::SyncGroup(SyncGroupResponse::failed(error_code)),
         GroupRequest::Heartbeat(_) => Response::Heartbeat(HeartbeatResponse { error_code }),
+        GroupRequest::OffsetCommit(request) => {
+            let refuse = |wanted: &OffsetCommitPartition| CommittedPartition {
+                partition: wanted.partition.clone(),
+                error_code,
+            };
+            let partitions = request.partitions.iter().map(refuse).collect();
+            Response::OffsetCommit(OffsetCommitResponse { partitions })
+        }
         GroupRequest::LeaveGroup(_) => {
             Response::LeaveGroup(LeaveGroupResponse { error_code, members: Vec::new() })
         }

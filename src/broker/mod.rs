@@ -10,7 +10,7 @@
 //! | Produce, Fetch, ListOffsets | `data.rs`, by the partition |
 //! | Metadata, CreateTopics, DeleteTopics, CreatePartitions | `topics.rs`, by the controller |
 //! | DescribeConfigs, IncrementalAlterConfigs | `configs.rs` |
-//! | FindCoordinator; JoinGroup, SyncGroup, Heartbeat, LeaveGroup; DescribeGroups, ListGroups, DeleteGroups | `groups.rs`, by a coordinator |
+//! | FindCoordinator; JoinGroup, SyncGroup, Heartbeat, LeaveGroup; OffsetCommit, OffsetFetch; DescribeGroups, ListGroups, DeleteGroups | `groups.rs`, by a coordinator |
 //!
 //! # Simplifications versus Kafka
 //!
@@ -232,6 +232,11 @@ impl Broker {
             Request::FindCoordinator(r) => {
                 Some(Response::FindCoordinator(self.find_coordinator(r)))
             }
+            Request::OffsetCommit(r) => {
+                self.commit_offsets(now, (connection, correlation_id), client_id, r);
+                None
+            }
+            Request::OffsetFetch(r) => Some(Response::OffsetFetch(self.fetch_offsets(r))),
             Request::DescribeGroups(r) => Some(Response::DescribeGroups(self.describe_groups(r))),
             Request::ListGroups(r) => Some(Response::ListGroups(self.list_groups(&r))),
             Request::DeleteGroups(r) => Some(Response::DeleteGroups(self.delete_groups(now, r))),

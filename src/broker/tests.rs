@@ -247,3 +247,48 @@ fn a_group_is_found_written_and_read_again() {
     one.restart(delay);
     assert!(listed(&mut one).is_empty());
 }
+
+/// A commit is written to the group's partition, and is there after a crash. A partition that there
+/// is not is refused without harm to the others.
+#[test]
+fn committed_offsets_are_written_and_read_again() {
+    let mut one = broker(&[]);
+    metadata(&mut one, "orders");
+    let keys = vec!["baristas".to_owned()];
+    let find = crate::api::FindCoordinatorRequest { key_type: 0, coordinator_keys: keys };
+    ask(&mut one, Request::FindCoordinator(find));
+    let wanted = |topic: &str, offset: i64| crate::api::OffsetCommitPartition {
+        partition: TopicPartition::new(topic, 0),
+        committed_offset: Offset(offset),
+        committed_leader_epoch: LeaderEpoch(3),
+        committed_metadata: Some("tuesday".to_owned()),
+    };
+    let commit = crate::api::OffsetCommitRequest {
+        version: 9,
+        group_id: "baristas".to_owned(),
+        generation_id: -1,
+        member_id: String::new(),
+        group_instance_id: None,
+        partitions: vec![wanted("unknown", 7), wanted("orders", 42)],
+    };
+    let Response::OffsetCommit(committed) = ask(&mut one, Request::OffsetCommit(commit)) else {
+        panic!("another response");
+    };
+    let errors: Vec<_> = committed.partitions.iter().map(|p| p.error_code).collect();
+    assert_eq!(errors, [ErrorCode::UnknownTopicOrPartition, ErrorCode::None]);
+    let fetched = |broker: &mut Broker| {
+        let (group_id, partitions) = ("baristas".to_owned(), None);
+        let groups = vec![crate::api::OffsetFetchGroup { group_id, partitions }];
+        let request = Request::OffsetFetch(crate::api::OffsetFetchRequest { groups });
+        match ask(broker, request) {
+            Response::OffsetFetch(mut response) => response.groups.pop().unwrap().partitions,
+            other => panic!("{other:?}"),
+        }
+    };
+    let before = fetched(&mut one);
+    let found = &before[0];
+    assert_eq!((&*found.partition.topic, found.committed_offset), ("orders", Offset(42)));
+    assert_eq!(found.metadata.as_deref(), Some("tuesday"));
+    one.restart(Time::VIRTUAL_START);
+    assert_eq!(fetched(&mut one), before);
+}

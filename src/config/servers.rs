@@ -41,6 +41,8 @@ pub struct BrokerConfig {
     pub group_max_session_timeout_ms: i32,
     /// `group.max.size`, default unlimited.
     pub group_max_size: usize,
+    /// `offset.metadata.max.bytes`, default 4096.
+    pub offset_metadata_max_bytes: usize,
 }
 
 impl BrokerConfig {
@@ -61,6 +63,7 @@ impl BrokerConfig {
             group_min_session_timeout_ms: values.number("group.min.session.timeout.ms") as i32,
             group_max_session_timeout_ms: values.number("group.max.session.timeout.ms") as i32,
             group_max_size: values.number("group.max.size") as usize,
+            offset_metadata_max_bytes: values.number("offset.metadata.max.bytes") as usize,
         }
     }
 }

@@ -69,6 +69,7 @@ impl GroupCoordinator {
     /// A group's tombstone has been written: there is no such group any more, and the ids that were
     /// given out for it are worth nothing.
     pub fn forget(&mut self, group_id: &str) {
+        self.offsets.remove(group_id);
         let Some(group) = self.groups.remove(group_id) else { return };
         for id in group.pending {
             self.timers.cancel(group_id, Timer::Session(id));

@@ -60,7 +60,7 @@ impl GroupCoordinator {
         };
         if is_new {
             let metadata = GroupMetadata::empty(&request.group_id, context.now.timestamp());
-            self.append(metadata, Step::Created);
+            self.append_group(metadata, Step::Created);
         }
         joined
     }
@@ -215,7 +215,7 @@ impl GroupCoordinator {
                 }
                 let metadata = GroupMetadata::of(group_id, group);
                 let response = Box::new(response);
-                self.append(metadata, Step::Replaced { caller, response });
+                self.append_group(metadata, Step::Replaced { caller, response });
             }
             _ => self.prepare_or_complete(context.now, group_id),
         }

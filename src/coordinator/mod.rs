@@ -19,6 +19,7 @@
 //! | `rebalance.rs` | from calling members together to a generation |
 //! | `sync.rs` | SyncGroup, Heartbeat, LeaveGroup |
 //! | `admin.rs` | describing, listing and deleting groups |
+//! | `offsets.rs` | how far groups have come |
 //! | `timers.rs` | what is due when |
 //! | `records.rs` | groups as records of `__consumer_offsets` |
 //!
@@ -29,6 +30,7 @@
 mod admin;
 mod group;
 mod join;
+mod offsets;
 mod rebalance;
 mod records;
 mod state;
@@ -40,17 +42,17 @@ mod timers;
 use std::collections::BTreeMap;
 
 use crate::api::{
-    HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, Response,
-    SyncGroupRequest,
+    HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, OffsetCommitRequest,
+    OffsetCommitResponse, Response, SyncGroupRequest,
 };
 use crate::error::ErrorCode;
 use crate::random::Random;
-use crate::types::{Time, Timestamp};
+use crate::types::{LeaderEpoch, Offset, Time, Timestamp, TopicPartition};
 
 use group::Group;
 use timers::{Timer, Timers};
 
-pub use records::{decode_group, encode_group, group_key};
+pub use records::{decode, encode, group_key, offset_key};
 pub use state::GroupState;
 
 /// Whom to answer: a connection, and the request's number on it.
@@ -70,6 +72,7 @@ pub enum GroupRequest {
     SyncGroup(SyncGroupRequest),
     Heartbeat(HeartbeatRequest),
     LeaveGroup(LeaveGroupRequest),
+    OffsetCommit(OffsetCommitRequest),
 }
 
 impl GroupRequest {
@@ -81,6 +84,7 @@ impl GroupRequest {
             GroupRequest::SyncGroup(request) => &request.group_id,
             GroupRequest::Heartbeat(request) => &request.group_id,
             GroupRequest::LeaveGroup(request) => &request.group_id,
+            GroupRequest::OffsetCommit(request) => &request.group_id,
         }
     }
 }
@@ -95,11 +99,11 @@ pub enum GroupEffect {
         /// The answer.
         response: Response,
     },
-    /// Append the group as it will be to its partition of `__consumer_offsets`, and say
+    /// Append records to the group's partition of `__consumer_offsets`, in one batch, and say
     /// [how it went](GroupCoordinator::appended).
     Append {
-        /// The group.
-        group: GroupMetadata,
+        /// The records.
+        records: Vec<GroupRecord>,
         /// To be given back.
         then: AfterAppend,
     },
@@ -133,6 +137,34 @@ enum Step {
     Assigned { generation: i32, assignments: BTreeMap<String, bytes::Bytes> },
     /// A static member has come back under a new id.
     Replaced { caller: Caller, response: Box<JoinGroupResponse> },
+    /// Offsets are committed.
+    Committed { caller: Caller, response: OffsetCommitResponse },
+}
+
+/// A record of `__consumer_offsets`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupRecord {
+    /// A group as it is.
+    Group(GroupMetadata),
+    /// How far a group has come in a partition.
+    Offset(OffsetRecord),
+}
+
+/// How far a group has come in a partition, as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OffsetRecord {
+    /// The group.
+    pub group_id: String,
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The offset of the next record.
+    pub offset: Offset,
+    /// The leader epoch of the last record read; −1 if it is not known.
+    pub leader_epoch: LeaderEpoch,
+    /// What the client wants to remember.
+    pub metadata: String,
+    /// When it was committed.
+    pub commit_timestamp: Timestamp,
 }
 
 /// A group as it is written: what comes back after a restart.
@@ -186,6 +218,8 @@ pub struct GroupConfig {
     pub max_session_timeout_ms: i32,
     /// `group.max.size`.
     pub max_size: usize,
+    /// `offset.metadata.max.bytes`.
+    pub offset_metadata_max_bytes: usize,
 }
 
 /// Who asks: what a request does not say itself.
@@ -206,6 +240,8 @@ pub struct Context<'a> {
 pub struct GroupCoordinator {
     config: GroupConfig,
     groups: BTreeMap<String, Group>,
+    /// What each group has committed.
+    offsets: BTreeMap<String, BTreeMap<TopicPartition, OffsetRecord>>,
     timers: Timers,
     /// Member ids are drawn from it.
     random: Random,
@@ -219,16 +255,24 @@ impl GroupCoordinator {
         GroupCoordinator {
             config,
             groups: BTreeMap::new(),
+            offsets: BTreeMap::new(),
             timers: Timers::default(),
             random,
             effects: Vec::new(),
         }
     }
 
-    /// Takes over groups as they were written: after a restart. Their members have one session
-    /// timeout to be heard of.
-    pub fn load(&mut self, now: Time, groups: impl IntoIterator<Item = GroupMetadata>) {
-        for metadata in groups {
+    /// Takes over what was written: after a restart. Members have one session timeout to be heard
+    /// of.
+    pub fn load(&mut self, now: Time, records: impl IntoIterator<Item = GroupRecord>) {
+        for record in records {
+            let metadata = match record {
+                GroupRecord::Group(metadata) => metadata,
+                GroupRecord::Offset(record) => {
+                    self.replay_offset(record);
+                    continue;
+                }
+            };
             let group_id = metadata.group_id.clone();
             for member in &metadata.members {
                 let due = now.after_ms(i64::from(member.session_timeout_ms));
@@ -245,6 +289,7 @@ impl GroupCoordinator {
             GroupRequest::SyncGroup(request) => self.sync(context, request),
             GroupRequest::Heartbeat(request) => self.heartbeat(context, &request),
             GroupRequest::LeaveGroup(request) => self.leave(context, request),
+            GroupRequest::OffsetCommit(request) => self.commit(context, request),
         }
         std::mem::take(&mut self.effects)
     }
@@ -267,14 +312,21 @@ impl GroupCoordinator {
         std::mem::take(&mut self.effects)
     }
 
-    /// An append has been done, or has failed with what the log answered.
+    /// An append has been done, or has failed with what the log answered. Only then the offsets
+    /// among the records count; groups are as they are, since they are soft in a rebalance.
     pub fn appended(
         &mut self,
         now: Time,
+        records: Vec<GroupRecord>,
         then: AfterAppend,
         result: Result<(), ErrorCode>,
     ) -> Vec<GroupEffect> {
         let result = result.map_err(as_group_error);
+        for record in records {
+            if let (Ok(()), GroupRecord::Offset(offset)) = (result, record) {
+                self.replay_offset(offset);
+            }
+        }
         let AfterAppend { group_id, step } = then;
         match step {
             Step::Created => self.on_created(&group_id, result),
@@ -283,6 +335,12 @@ impl GroupCoordinator {
                 self.on_assigned(now, &group_id, generation, assignments, result);
             }
             Step::Replaced { caller, response } => self.on_replaced(caller, *response, result),
+            Step::Committed { caller, mut response } => {
+                if let Err(error) = result {
+                    response.partitions.iter_mut().for_each(|one| one.error_code = error);
+                }
+                self.reply(caller, Response::OffsetCommit(response));
+            }
         }
         std::mem::take(&mut self.effects)
     }
@@ -310,9 +368,14 @@ impl GroupCoordinator {
         Some(result)
     }
 
-    fn append(&mut self, group: GroupMetadata, step: Step) {
-        let then = AfterAppend { group_id: group.group_id.clone(), step };
-        self.effects.push(GroupEffect::Append { group, then });
+    fn append_group(&mut self, group: GroupMetadata, step: Step) {
+        let group_id = group.group_id.clone();
+        self.append(&group_id, vec![GroupRecord::Group(group)], step);
+    }
+
+    fn append(&mut self, group_id: &str, records: Vec<GroupRecord>, step: Step) {
+        let then = AfterAppend { group_id: group_id.to_owned(), step };
+        self.effects.push(GroupEffect::Append { records, then });
     }
 }
 

@@ -102,7 +102,7 @@ impl GroupCoordinator {
             Some(GroupState::CompletingRebalance) => self.tell_generation(now, group_id),
             _ => {
                 let Some(group) = self.groups.get(group_id) else { return };
-                self.append(GroupMetadata::of(group_id, group), Step::Emptied);
+                self.append_group(GroupMetadata::of(group_id, group), Step::Emptied);
             }
         }
     }

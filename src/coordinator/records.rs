@@ -1,6 +1,10 @@
-//! Groups as records of `__consumer_offsets`, byte for byte as Kafka 4.3 writes them.
+//! Groups and offsets as records of `__consumer_offsets`, byte for byte as Kafka 4.3 writes them.
 //!
 //! ```text
+//! key    int16 1 · group string · topic string · partition int32
+//! value  int16 4 · offset int64 · leaderEpoch int32 · metadata compact string ·
+//!        commitTimestamp int64 · tagged fields
+//!
 //! key    int16 2 · group string
 //! value  int16 3 · protocolType string · generation int32 · protocol string? · leader string? ·
 //!        currentStateTimestamp int64 · members [
@@ -9,22 +13,29 @@
 //! ```
 //!
 //! Numbers are big-endian; a string is an int16 length and so many bytes, −1 for null; bytes and
-//! arrays have an int32 length.
+//! arrays have an int32 length. A compact string has a varint of its length + 1.
 //!
 //! # Simplifications versus Kafka
-//! Versions 0 to 2 of the value, written before Kafka 2.3, are not read.
+//! Older versions of the values are not read: of groups those before 3 (Kafka 2.3), of offsets those
+//! before 4 (Kafka 4.1). An offset's topic id, a tagged field, is neither written nor kept.
 
 use std::fmt;
 
 use bytes::Bytes;
 
-use super::{GroupMetadata, MemberMetadata};
-use crate::types::Timestamp;
+use super::{GroupMetadata, GroupRecord, MemberMetadata, OffsetRecord};
+use crate::types::{LeaderEpoch, Offset, Timestamp, TopicPartition};
+
+/// What a key begins with that names a group and a partition.
+const OFFSET_KEY: i16 = 1;
+
+/// The version of an offset's value.
+const OFFSET_VALUE: i16 = 4;
 
 /// What a key begins with that names a group.
 const GROUP_KEY: i16 = 2;
 
-/// The version of the value.
+/// The version of a group's value.
 const GROUP_VALUE: i16 = 3;
 
 /// The smallest member: four empty strings, two numbers and twice no bytes.
@@ -56,9 +67,48 @@ pub fn group_key(group_id: &str) -> Bytes {
     out.into()
 }
 
-/// The value of a group's record.
+/// The key of an offset's record.
 #[must_use]
-pub fn encode_group(group: &GroupMetadata) -> Bytes {
+pub fn offset_key(group_id: &str, partition: &TopicPartition) -> Bytes {
+    let mut out = Vec::with_capacity(10 + group_id.len() + partition.topic.len());
+    out.extend_from_slice(&OFFSET_KEY.to_be_bytes());
+    put_string(&mut out, Some(group_id));
+    put_string(&mut out, Some(&partition.topic));
+    out.extend_from_slice(&partition.partition.to_be_bytes());
+    out.into()
+}
+
+/// A record's key and value.
+#[must_use]
+pub fn encode(record: &GroupRecord) -> (Bytes, Bytes) {
+    match record {
+        GroupRecord::Group(group) => (group_key(&group.group_id), encode_group(group)),
+        GroupRecord::Offset(offset) => {
+            (offset_key(&offset.group_id, &offset.partition), encode_offset(offset))
+        }
+    }
+}
+
+fn encode_offset(record: &OffsetRecord) -> Bytes {
+    let mut out = Vec::with_capacity(25 + record.metadata.len());
+    out.extend_from_slice(&OFFSET_VALUE.to_be_bytes());
+    out.extend_from_slice(&record.offset.0.to_be_bytes());
+    out.extend_from_slice(&record.leader_epoch.0.to_be_bytes());
+    let mut len = record.metadata.len() + 1;
+    while len >= 0x80 {
+        out.push(len as u8 | 0x80);
+        len >>= 7;
+    }
+    out.push(len as u8);
+    out.extend_from_slice(record.metadata.as_bytes());
+    out.extend_from_slice(&record.commit_timestamp.0.to_be_bytes());
+    // No tagged fields.
+    out.push(0);
+    out.into()
+}
+
+/// The value of a group's record.
+fn encode_group(group: &GroupMetadata) -> Bytes {
     let mut out = Vec::new();
     out.extend_from_slice(&GROUP_VALUE.to_be_bytes());
     put_string(&mut out, Some(&group.protocol_type));
@@ -80,17 +130,42 @@ pub fn encode_group(group: &GroupMetadata) -> Bytes {
     out.into()
 }
 
-/// Reads a group from its record's key and value. `None` for the key of something else.
+/// Reads a record from its key and value. `None` for the key of something else.
 ///
 /// # Errors
 /// Where the bytes are not what Kafka writes.
-pub fn decode_group(key: &[u8], value: &Bytes) -> Result<Option<GroupMetadata>, RecordError> {
+pub fn decode(key: &[u8], value: &Bytes) -> Result<Option<GroupRecord>, RecordError> {
     let key = Bytes::copy_from_slice(key);
     let mut reader = Reader { bytes: &key, at: 0 };
-    if reader.i16()? != GROUP_KEY {
-        return Ok(None);
+    Ok(match reader.i16()? {
+        OFFSET_KEY => {
+            let group_id = reader.string()?;
+            let topic = reader.string()?;
+            let partition = TopicPartition::new(topic.as_str(), reader.i32()?);
+            Some(GroupRecord::Offset(decode_offset(group_id, partition, value)?))
+        }
+        GROUP_KEY => Some(GroupRecord::Group(decode_group(reader.string()?, value)?)),
+        _ => None,
+    })
+}
+
+fn decode_offset(
+    group_id: String,
+    partition: TopicPartition,
+    value: &Bytes,
+) -> Result<OffsetRecord, RecordError> {
+    let mut reader = Reader { bytes: value, at: 0 };
+    if reader.i16()? != OFFSET_VALUE {
+        return Err(RecordError { position: 0, expected: "version 4" });
     }
-    let group_id = reader.string()?;
+    let offset = Offset(i64::from_be_bytes(reader.array("int64")?));
+    let leader_epoch = LeaderEpoch(reader.i32()?);
+    let metadata = reader.compact_string()?;
+    let commit_timestamp = Timestamp(i64::from_be_bytes(reader.array("int64")?));
+    Ok(OffsetRecord { group_id, partition, offset, leader_epoch, metadata, commit_timestamp })
+}
+
+fn decode_group(group_id: String, value: &Bytes) -> Result<GroupMetadata, RecordError> {
     let mut reader = Reader { bytes: value, at: 0 };
     if reader.i16()? != GROUP_VALUE {
         return Err(RecordError { position: 0, expected: "version 3" });
@@ -115,7 +190,7 @@ pub fn decode_group(key: &[u8], value: &Bytes) -> Result<Option<GroupMetadata>, 
             assignment: reader.bytes()?,
         });
     }
-    let group = GroupMetadata {
+    Ok(GroupMetadata {
         group_id,
         protocol_type,
         generation,
@@ -123,8 +198,7 @@ pub fn decode_group(key: &[u8], value: &Bytes) -> Result<Option<GroupMetadata>, 
         leader,
         state_timestamp,
         members,
-    };
-    Ok(Some(group))
+    })
 }
 
 fn put_string(out: &mut Vec<u8>, text: Option<&str>) {
@@ -174,6 +248,26 @@ impl Reader<'_> {
     fn bytes(&mut self) -> Result<Bytes, RecordError> {
         let len = self.length("bytes")?;
         self.take(len, "bytes")
+    }
+
+    fn compact_string(&mut self) -> Result<String, RecordError> {
+        let position = self.at;
+        let error = RecordError { position, expected: "compact string" };
+        let (mut len, mut shift) = (0_usize, 0);
+        loop {
+            let [byte] = self.array("varint")?;
+            len |= usize::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte < 0x80 {
+                break;
+            }
+            if shift > 28 {
+                return Err(error);
+            }
+        }
+        let len = len.checked_sub(1).ok_or(error)?;
+        let bytes = self.take(len, "compact string")?;
+        String::from_utf8(bytes.to_vec()).map_err(|_| error)
     }
 
     fn nullable_string(&mut self) -> Result<Option<String>, RecordError> {
@@ -248,28 +342,54 @@ mod tests {
     fn groups_are_written_as_kafka_writes_them() {
         assert_eq!(group_key("baristas"), bytes(KEY));
         for (group, golden) in groups() {
-            assert_eq!(encode_group(&group), golden);
-            assert_eq!(decode_group(&bytes(KEY), &golden), Ok(Some(group)));
+            let record = GroupRecord::Group(group);
+            assert_eq!(encode(&record), (bytes(KEY), golden.clone()));
+            assert_eq!(decode(&bytes(KEY), &golden), Ok(Some(record)));
         }
-        let offset_key = bytes("0001000862617269737461730006");
-        assert_eq!(decode_group(&offset_key, &bytes(EMPTY)), Ok(None));
+        let other_key = bytes("0003000862617269737461730006");
+        assert_eq!(decode(&other_key, &bytes(EMPTY)), Ok(None));
+    }
+
+    /// Written by `OffsetCommitKey` and `OffsetCommitValue` of 4.3.1; the second with a topic id.
+    #[test]
+    fn offsets_are_written_as_kafka_writes_them() {
+        let key = bytes("00010008626172697374617300066f726465727300000005");
+        let golden = bytes("0004000000000000002a00000003026d0000019b76daa80000");
+        let with_id = bytes(
+            "0004000000000000002a00000003026d0000019b76daa80001001000000000000000010000000000000002",
+        );
+        let record = GroupRecord::Offset(OffsetRecord {
+            group_id: "baristas".to_owned(),
+            partition: TopicPartition::new("orders", 5),
+            offset: Offset(42),
+            leader_epoch: LeaderEpoch(3),
+            metadata: "m".to_owned(),
+            commit_timestamp: Timestamp(1_767_225_600_000),
+        });
+        assert_eq!(encode(&record), (key.clone(), golden.clone()));
+        for value in [&golden, &with_id] {
+            assert_eq!(decode(&key, value), Ok(Some(record.clone())));
+        }
+        for len in 0..golden.len() - 1 {
+            assert!(decode(&key, &golden.slice(..len)).is_err(), "cut at {len}");
+        }
     }
 
     #[test]
     fn damaged_records_are_refused_wherever_they_are_cut_or_changed() {
         for (_, golden) in groups() {
             for len in 0..golden.len() {
-                assert!(decode_group(&bytes(KEY), &golden.slice(..len)).is_err(), "cut at {len}");
+                assert!(decode(&bytes(KEY), &golden.slice(..len)).is_err(), "cut at {len}");
             }
             for at in 0..golden.len() {
                 for value in [0, 0x7f, 0x80, 0xff] {
                     let mut changed = golden.to_vec();
                     changed[at] = value;
                     // Whatever it reads as, it neither panics nor takes much memory.
-                    let _ = decode_group(&bytes(KEY), &changed.into());
+                    let _ = decode(&bytes(KEY), &changed.into());
                 }
             }
         }
-        assert!(decode_group(&[0, 2, 0], &bytes(EMPTY)).is_err());
+        assert!(decode(&[0, 2, 0], &bytes(EMPTY)).is_err());
     }
 }

@@ -89,7 +89,7 @@ impl GroupCoordinator {
             assignments.insert(member.member_id.clone(), assignment);
         }
         let generation = group.generation;
-        self.append(metadata, Step::Assigned { generation, assignments });
+        self.append_group(metadata, Step::Assigned { generation, assignments });
     }
 
     pub(super) fn on_assigned(
