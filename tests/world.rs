@@ -462,7 +462,11 @@ fn an_executor_that_polls_what_it_wakes_at_once_waited_for_itself() {
     }
     assert_eq!(delivery.wait().unwrap().offset, 0);
     assert_eq!(poll.wait().unwrap().len(), 1);
-    assert!((1..=2).contains(&*look.1.lock().unwrap()));
+    // Whoever brought the result calls the wakers afterwards, perhaps on another thread.
+    while *look.1.lock().unwrap() == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(*look.1.lock().unwrap() <= 2);
 }
 
 #[test]
