@@ -179,6 +179,44 @@ fn a_run_of_two_threads_on_the_real_clock_replays_on_the_virtual_one() {
     }
 }
 
+/// Threads that find the driver in use post their calls to whoever has it: none is lost, none is made
+/// twice, and the journal tells all of it.
+#[test]
+fn many_threads_share_one_cluster() {
+    let cluster = with_topic(Cluster::builder().real_time().journal(true), 2);
+    std::thread::scope(|scope| {
+        for partition in 0..2 {
+            let producer = cluster.producer([("linger.ms", "0")]).unwrap();
+            scope.spawn(move || {
+                for i in 0..200 {
+                    let record = Record::to("orders").partition(partition).value(i.to_string());
+                    let delivery = producer.send(record).unwrap();
+                    if i % 10 == 0 {
+                        assert_eq!(delivery.wait().unwrap().offset, i);
+                    }
+                }
+                producer.flush().unwrap();
+            });
+        }
+        for _ in 0..4 {
+            let mut consumer = reader(&cluster, 2);
+            scope.spawn(move || {
+                let mut next = [0, 0];
+                while next != [200, 200] {
+                    for record in consumer.poll(Duration::from_millis(20)).unwrap() {
+                        let partition = record.partition() as usize;
+                        assert_eq!(record.offset(), next[partition]);
+                        next[partition] += 1;
+                    }
+                }
+                assert_eq!(consumer.position(("orders", 0)).unwrap(), 200);
+            });
+        }
+    });
+    let journal = cluster.journal().unwrap();
+    assert_eq!(journal.replay().unwrap().fingerprint(), journal.fingerprint());
+}
+
 #[test]
 fn on_the_real_clock_a_poll_wakes_as_soon_as_data_comes() {
     let cluster = with_topic(Cluster::builder().real_time(), 1);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::driver::Handle;
+use super::driver::{Driver, Handle};
 use super::entry::{Entry, Shared};
 use super::{Cluster, Operation};
 use crate::client::record::Record;
@@ -115,6 +115,9 @@ pub(super) struct Deliveries {
     rewinds: u64,
     /// The batch of the latest record: the next one is likely in it too.
     latest: Option<(BatchId, Arc<BatchFate>)>,
+    /// How many sends wait for their receipt, and what was reported meanwhile.
+    waiting: usize,
+    early: Vec<DeliveryReport>,
 }
 
 impl Deliveries {
@@ -138,6 +141,18 @@ impl Deliveries {
         fate
     }
 
+    /// A send waits for its receipt: until it has it, reports are kept for it. On the real clock a
+    /// batch may be written before the sender wakes.
+    fn begin_waiting(&mut self) {
+        self.waiting += 1;
+    }
+
+    /// The send waits no more; gives the reports that have come meanwhile.
+    fn end_waiting(&mut self) -> Vec<DeliveryReport> {
+        self.waiting -= 1;
+        if self.waiting == 0 { std::mem::take(&mut self.early) } else { self.early.clone() }
+    }
+
     /// Tells those who ask for a batch what became of a part of it, or of the rest.
     pub(super) fn report(
         &mut self,
@@ -146,6 +161,9 @@ impl Deliveries {
         to_wake: &mut Vec<Waker>,
     ) {
         let batch = report.batch;
+        if self.waiting > 0 {
+            self.early.push(report.clone());
+        }
         for (_, fate) in self.open.range((batch, 0)..=(batch, u64::MAX)) {
             fate.tell(report.clone(), to_wake);
         }
@@ -165,6 +183,7 @@ impl Deliveries {
         to_wake: &mut Vec<Waker>,
     ) {
         self.latest = None;
+        self.early.clear();
         self.rewinds += 1;
         self.open.retain(|&(batch, _), fate| {
             let left = records(batch);
@@ -230,15 +249,24 @@ impl Producer {
     #[cold]
     fn wait_to_send(
         &self,
-        driver: Entry<'_>,
+        mut driver: Entry<'_>,
         record: &Record<'_>,
         op: OpId,
     ) -> Result<Delivery, Error> {
-        let what = "metadata or memory for a record";
-        let outcome = driver.finish(self.handle, op, what)?;
+        driver.deliveries.begin_waiting();
+        let outcome = driver.finish(self.handle, op, "metadata or memory for a record");
         let mut driver = self.shared.look();
-        match outcome {
-            Outcome::Sent(receipt) => Ok(driver.deliveries.delivery(receipt, &self.shared)),
+        let early = driver.deliveries.end_waiting();
+        match outcome? {
+            Outcome::Sent(receipt) => {
+                let is_settled = driver.world.batch_records(receipt.batch).is_none();
+                let delivery = driver.deliveries.delivery(receipt, &self.shared);
+                let Driver { deliveries, to_wake, .. } = &mut *driver;
+                for report in early.iter().filter(|report| report.batch == receipt.batch) {
+                    deliveries.report(report, is_settled, to_wake);
+                }
+                Ok(delivery)
+            }
             Outcome::ChoosePartition(count) => self.choose_and_send(driver, record, count),
             outcome => unreachable!("a send ends in a batch, not in {outcome:?}"),
         }
