@@ -8,9 +8,10 @@ mod common;
 use std::time::Duration;
 
 use bytes::Bytes;
+use common::batches::fit_crc;
 use common::{SECOND, reader, send, with_topic};
 use kafkarium::config::{Overrides, TopicConfig, parse_topic_overrides};
-use kafkarium::record::{BatchBuilder, BatchOptions, RecordBatch, crc32c};
+use kafkarium::record::{BatchBuilder, BatchOptions, RecordBatch};
 use kafkarium::storage::MemoryDisk;
 use kafkarium::types::{LeaderEpoch, TopicId};
 use kafkarium::{
@@ -144,8 +145,7 @@ fn corrupt_batches_are_refused_by_the_partition() {
     let forged = |at: usize, value: u8| {
         let mut bytes = sound();
         bytes[at] = value;
-        let crc = crc32c(&bytes[21..]);
-        bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+        fit_crc(&mut bytes);
         bytes
     };
     let mut flipped = sound();

@@ -33,7 +33,8 @@ fn seen(log: &Log, disk: &dyn Disk) -> String {
         let offsets: Vec<_> = segment.offset_index().entries().collect();
         let times: Vec<_> = segment.time_index().entries().collect();
         let (base, size) = (segment.base_offset(), segment.size_in_bytes());
-        let read = log.read(disk, base, usize::MAX, log.log_end_offset(), true).unwrap();
+        let from = base.max(log.log_start_offset());
+        let read = log.read(disk, from, usize::MAX, log.log_end_offset(), true).unwrap();
         seen += &format!("\n{base} {size} {offsets:?} {times:?} {:?}", read.records.into_bytes());
     }
     seen
@@ -169,5 +170,44 @@ fn a_log_on_a_torn_disk_is_the_log_on_a_sound_one() {
         assert_eq!(seen(&log, &disk), seen(&expected, &sound), "{len} calls from {from} on");
         assert_eq!(files(&mut disk.disk), files(&mut sound.disk), "{len} calls from {from} on");
         assert_eq!(log.log_end_offset(), Offset(18));
+    }
+}
+
+/// Segments left the log before their files were gone: when the disk failed, the log's end stayed
+/// where nothing was any more. Whatever call fails, the log is cut, and what comes then lies where it
+/// would have lain.
+#[test]
+fn a_truncation_that_failed_left_a_hole() {
+    type Cut = fn(&mut Log, &mut Torn) -> Result<(), LogError>;
+    let cuts: [Cut; 4] = [
+        |log, disk| log.truncate_to(disk, Offset(5), NOW),
+        |log, disk| log.truncate_to(disk, Offset(8), NOW),
+        |log, disk| log.truncate_fully_and_start_at(disk, Offset(8)),
+        |log, disk| log.advance_log_start(disk, Offset(17)),
+    ];
+    for cut in cuts {
+        let run = |failing: std::ops::Range<u32>| {
+            let mut disk = Torn { disk: MemoryDisk::new(), calls: 0, failing: 0..0 };
+            let mut log = log();
+            for timestamp in 1..=9 {
+                log.append(&mut disk, NOW, batch(timestamp), LeaderEpoch(0)).unwrap();
+            }
+            (disk.calls, disk.failing) = (0, failing);
+            let result = cut(&mut log, &mut disk);
+            let (calls, after_cut) = (disk.calls, seen(&log, &disk));
+            disk.failing = 0..0;
+            for timestamp in 10..=19 {
+                log.append(&mut disk, NOW, batch(timestamp), LeaderEpoch(0)).unwrap();
+            }
+            (result, calls, after_cut, seen(&log, &disk))
+        };
+        let (result, calls, after_cut, at_last) = run(0..0);
+        assert_eq!(result, Ok(()));
+        assert!(calls > 0);
+        for (from, len) in (0..calls).flat_map(|from| (1..=calls).map(move |len| (from, len))) {
+            let torn = run(from..from + len);
+            assert!(matches!(torn.0, Err(LogError::Disk(DiskError::Io { .. }))), "{:?}", torn.0);
+            assert_eq!((torn.2, torn.3), (after_cut.clone(), at_last.clone()), "{len} from {from}");
+        }
     }
 }

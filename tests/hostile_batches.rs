@@ -6,7 +6,8 @@ mod common;
 
 use bytes::Bytes;
 use common::batches::{
-    BASE_OFFSET, COUNT, FIELDS, GOLDEN, LAST_OFFSET_DELTA, LENGTH, PLAIN, bytes, fit_crc, put,
+    BASE_OFFSET, COUNT, FIELDS, GOLDEN, LAST_OFFSET_DELTA, LENGTH, MAGIC, PLAIN, bytes, fit_crc,
+    put,
 };
 use kafkarium::ErrorCode;
 use kafkarium::record::{BATCH_OVERHEAD, BatchError, ControlRecord, RecordBatch, varint};
@@ -98,7 +99,18 @@ proptest! {
 
     #[test]
     fn noise_is_refused_without_panic(noise in prop::collection::vec(any::<u8>(), 0..300)) {
+        let mut noise = noise;
         look_at(&noise);
+        // With the length, the magic and the checksum of a batch it goes further, and not far.
+        if let Some(length) = noise.len().checked_sub(12).filter(|_| noise.len() > BATCH_OVERHEAD) {
+            put(&mut noise, LENGTH, length as i64);
+            put(&mut noise, MAGIC, 2);
+            put(&mut noise, BASE_OFFSET, 0);
+            fit_crc(&mut noise);
+            let batch = RecordBatch::parse(Bytes::from(noise.clone())).unwrap();
+            prop_assert!(batch.validate().is_err());
+            look_at(&noise);
+        }
     }
 }
 

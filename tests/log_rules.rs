@@ -1,6 +1,9 @@
 //! The log's rules, one by one, and properties that hold for any log.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::batches::{BASE_OFFSET, LAST_OFFSET_DELTA, LENGTH, MAX_TIMESTAMP, put};
 use kafkarium::ErrorCode;
 use kafkarium::log::{IndexEntry, Log, LogConfig, LogError, RollReason};
 use kafkarium::record::{BatchBuilder, BatchOptions, RecordBatch};
@@ -19,6 +22,7 @@ fn batch_of(timestamps: &[i64], len: usize) -> RecordBatch {
     builder.build()
 }
 
+#[derive(Debug)]
 struct Fixture {
     disk: MemoryDisk,
     log: Log,
@@ -154,21 +158,70 @@ fn a_batch_at_the_end_of_all_offsets_overflowed() {
 }
 
 /// A segment that looks for an offset adds up what the headers on the disk say, before anything has
-/// checked them; a base offset near the end of all offsets overflowed.
+/// checked them: sums overflowed, and an index got entries that it cannot hold. Here a header of the
+/// second batch of four is overwritten.
 #[test]
 fn a_header_on_the_disk_overflowed() {
-    for base_offset in [-1, i64::MAX] {
-        let mut f = Fixture::new(LogConfig::default());
-        f.append(&[0, 0], 1).unwrap();
-        let file = f.disk.open("orders-0/00000000000000000000.log").unwrap();
+    const FILE: &str = "orders-0/00000000000000000010.log";
+    let table = [
+        (BASE_OFFSET, -1),
+        (BASE_OFFSET, i64::MAX),
+        (BASE_OFFSET, i64::MAX - (1 << 32)),
+        (BASE_OFFSET, 1 << 33),
+        (BASE_OFFSET, 0),
+        (BASE_OFFSET, 10),
+        (LAST_OFFSET_DELTA, -1),
+        (LAST_OFFSET_DELTA, i64::from(i32::MIN)),
+        (LAST_OFFSET_DELTA, i64::from(i32::MAX)),
+        (LENGTH, 0),
+        (LENGTH, i64::from(i32::MAX)),
+    ];
+    for (field, value) in table {
+        let mut f = Fixture::new(LogConfig { index_interval_bytes: 1000, ..LogConfig::default() });
+        f.log.truncate_fully_and_start_at(&mut f.disk, Offset(10)).unwrap();
+        for timestamp in 1..=4 {
+            f.append(&[timestamp], 1).unwrap();
+        }
+        let file = f.disk.open(FILE).unwrap();
         let mut bytes = f.disk.read(file, 0, usize::MAX).unwrap().into_bytes().to_vec();
-        bytes[..8].copy_from_slice(&i64::to_be_bytes(base_offset));
+        let position = bytes.len() / 4;
+        put(&mut bytes[position..], field, value);
+        put(&mut bytes[position..], MAX_TIMESTAMP, 99);
         f.disk.truncate(file, 0).unwrap();
         f.disk.append_bytes(file, &bytes).unwrap();
-        let error = f.log.read(&f.disk, Offset(0), 100, Offset(2), true).unwrap_err();
-        assert!(matches!(error, LogError::Corrupt { position: 0, .. }), "{error}");
+        let error = f.log.read(&f.disk, Offset(12), 100, Offset(14), true).unwrap_err();
+        let LogError::Corrupt { segment, position: at, .. } = error else { panic!("{error}") };
+        assert_eq!((segment, at as usize), (Offset(10), position), "{field:?} {value}");
         assert_eq!(error.code(), ErrorCode::CorruptMessage);
+        // It cannot be cut either, and stays as it was; what is appended lies behind it.
+        let refused = f.log.truncate_to(&mut f.disk, Offset(13), NOW).unwrap_err();
+        assert!(matches!(refused, LogError::Corrupt { .. }), "{refused}");
+        assert_eq!(f.log.log_end_offset(), Offset(14));
+        for timestamp in 5..=9 {
+            f.append(&[timestamp], 500).unwrap();
+        }
+        let largest = f.log.max_timestamp_offset(&f.disk).unwrap();
+        assert_eq!(largest.map(|(_, offset, _)| offset), Some(Offset(18)));
     }
+}
+
+/// A batch that has been parsed, not validated, moved the log's end back, or had no place in an
+/// index.
+#[test]
+fn a_batch_without_offsets_moved_the_end_back() {
+    let mut f = Fixture::new(LogConfig { index_interval_bytes: 0, ..LogConfig::default() });
+    f.append(&[1, 2], 1).unwrap();
+    for delta in [-1, -2, i64::from(i32::MIN)] {
+        let mut bytes = batch_of(&[3], 1).encode().to_vec();
+        put(&mut bytes, LAST_OFFSET_DELTA, delta);
+        let batch = RecordBatch::parse(bytes.into()).unwrap();
+        let refused = f.log.append(&mut f.disk, NOW, batch, LeaderEpoch(0)).unwrap_err();
+        assert_eq!((&refused, refused.code()), (&LogError::NoRecords, ErrorCode::InvalidRecord));
+    }
+    assert_eq!(f.append(&[], 0), Err(LogError::NoRecords));
+    assert_eq!(f.log.log_end_offset(), Offset(2));
+    f.append(&[4], 1).unwrap();
+    assert_eq!(f.read_from(0, 1000), [0, 1, 2]);
 }
 
 #[test]
@@ -319,7 +372,7 @@ fn indexes_are_kafkas_to_the_byte() {
 }
 
 /// A log from batches of any size and any timestamps, with small segments and a dense index.
-fn logs() -> impl Strategy<Value = (Fixture2, Vec<Vec<i64>>)> {
+fn logs() -> impl Strategy<Value = (Fixture, Vec<Vec<i64>>)> {
     let batches = prop::collection::vec(prop::collection::vec(0..500_i64, 1..6), 1..40);
     (batches, 300..2000_u32, 0..400_u32).prop_map(|(batches, segment_bytes, interval)| {
         let config = LogConfig {
@@ -332,17 +385,8 @@ fn logs() -> impl Strategy<Value = (Fixture2, Vec<Vec<i64>>)> {
         for timestamps in &batches {
             f.append(timestamps, timestamps.len() * 7).unwrap();
         }
-        (Fixture2(f), batches)
+        (f, batches)
     })
-}
-
-/// A fixture that a failing property can print.
-struct Fixture2(Fixture);
-
-impl std::fmt::Debug for Fixture2 {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "a log of {} segments", self.0.log.segments().len())
-    }
 }
 
 proptest! {
@@ -350,7 +394,7 @@ proptest! {
     fn reading_on_and_on_gives_every_record_once((f, batches) in logs(), max in 1..3000_usize) {
         let count = batches.iter().map(Vec::len).sum::<usize>() as i64;
         for from in [0, count / 3, count - 1] {
-            prop_assert_eq!(f.0.read_from(from, max), (from..count).collect::<Vec<_>>());
+            prop_assert_eq!(f.read_from(from, max), (from..count).collect::<Vec<_>>());
         }
     }
 
@@ -358,20 +402,33 @@ proptest! {
     fn the_time_index_finds_what_a_scan_finds((f, batches) in logs(), target in 0..520_i64) {
         let all = batches.iter().flatten().copied().zip(0_i64..);
         let scanned = all.clone().find(|(timestamp, _)| *timestamp >= target);
-        let found = f.0.log.offset_for_timestamp(&f.0.disk, Timestamp(target)).unwrap();
+        let found = f.log.offset_for_timestamp(&f.disk, Timestamp(target)).unwrap();
         prop_assert_eq!(found.map(|(timestamp, offset, _)| (timestamp.0, offset.0)), scanned);
         let largest = all.clone().map(|(timestamp, _)| timestamp).max().unwrap();
         let first = all.clone().find(|(timestamp, _)| *timestamp == largest).unwrap();
-        let found = f.0.log.max_timestamp_offset(&f.0.disk).unwrap().unwrap();
+        let found = f.log.max_timestamp_offset(&f.disk).unwrap().unwrap();
         prop_assert_eq!((found.0.0, found.1.0), first);
     }
 
     #[test]
     fn the_offset_index_finds_what_a_scan_finds((f, _) in logs()) {
-        for segment in f.0.log.segments() {
+        for segment in f.log.segments() {
+            let base = segment.base_offset();
+            let upper = f.log.log_end_offset();
+            let read = f.log.read(&f.disk, base, usize::MAX, upper, true).unwrap();
+            let mut position = 0;
+            let places: Vec<IndexEntry> = whole_batches(read.records)
+                .iter()
+                .map(|batch| {
+                    let place = IndexEntry { offset: batch.last_offset(), position };
+                    position += batch.size_in_bytes() as u32;
+                    place
+                })
+                .collect();
+            prop_assert_eq!(position, segment.size_in_bytes());
             let entries: Vec<IndexEntry> = segment.offset_index().entries().collect();
-            let base = segment.base_offset().0;
-            for offset in base..base + 30 {
+            prop_assert!(entries.iter().all(|entry| places.contains(entry)));
+            for offset in base.0..base.0 + 30 {
                 let scanned = entries.iter().rfind(|entry| entry.offset <= Offset(offset)).copied();
                 prop_assert_eq!(segment.offset_index().lookup(Offset(offset)), scanned);
             }

@@ -12,6 +12,8 @@ mod network;
 pub mod partitioner;
 pub mod producer;
 pub mod record;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 

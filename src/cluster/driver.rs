@@ -167,6 +167,8 @@ impl Driver {
     fn apply_at(&mut self, now: Time, input: Input<'_>) -> Output {
         self.record(now, &input);
         let output = self.world.apply(now, input, &mut self.trace);
+        let world = &self.world;
+        self.deliveries.note_sent(|op| world.receipt(op).map(|receipt| receipt.batch));
         for report in self.world.take_reports() {
             let is_settled = self.world.batch_records(report.batch).is_none();
             self.deliveries.report(&report, is_settled, &mut self.to_wake);

@@ -166,10 +166,12 @@ impl Entry<'_> {
 }
 
 impl Shared {
-    pub fn new(driver: Driver) -> Arc<Shared> {
+    pub fn new(mut driver: Driver) -> Arc<Shared> {
         let real_time = driver.is_real();
-        let (driver, inbox) = (Mutex::new(driver), Apart(Inbox::new()));
-        Arc::new(Shared { driver, inbox, real_time })
+        Arc::new_cyclic(|shared| {
+            driver.deliveries.shared = shared.clone();
+            Shared { driver: Mutex::new(driver), inbox: Apart(Inbox::new()), real_time }
+        })
     }
 
     /// Exclusive use for a call: fails at once when another thread drives the virtual clock.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::driver::{Driver, Handle};
+use super::driver::Handle;
 use super::entry::{Entry, Shared};
 use super::{Cluster, Operation};
 use crate::client::record::Record;
@@ -115,25 +115,31 @@ pub(super) struct Deliveries {
     rewinds: u64,
     /// The batch of the latest record: the next one is likely in it too.
     latest: Option<(BatchId, Arc<BatchFate>)>,
-    /// How many sends wait for their receipt, and what was reported meanwhile.
-    waiting: usize,
-    early: Vec<DeliveryReport>,
+    /// The sends that wait, and the fates of those whose record is in a batch by now: on the real
+    /// clock the batch may be written before the sender wakes.
+    awaited: BTreeMap<Awaited, Option<Arc<BatchFate>>>,
+    /// The cluster, for the deliveries to drive.
+    pub(super) shared: Weak<Shared>,
 }
+
+/// A send that waits, and how often the world had been put back when it began.
+type Awaited = (OpId, u64);
 
 impl Deliveries {
     #[inline]
-    fn delivery(&mut self, receipt: Receipt, shared: &Arc<Shared>) -> Delivery {
+    fn delivery(&mut self, receipt: Receipt) -> Delivery {
         let fate = match &self.latest {
             Some((latest, fate)) if *latest == receipt.batch => fate.clone(),
-            _ => self.fate(receipt.batch, shared),
+            _ => self.fate(receipt.batch),
         };
         Delivery { fate, receipt }
     }
 
     #[cold]
-    fn fate(&mut self, batch: BatchId, shared: &Arc<Shared>) -> Arc<BatchFate> {
+    fn fate(&mut self, batch: BatchId) -> Arc<BatchFate> {
+        let shared = &self.shared;
         let new = || {
-            let (shared, state) = (Arc::downgrade(shared), Mutex::default());
+            let (shared, state) = (shared.clone(), Mutex::default());
             Arc::new(BatchFate { shared, state })
         };
         let fate = self.open.entry((batch, self.rewinds)).or_insert_with(new).clone();
@@ -141,16 +147,25 @@ impl Deliveries {
         fate
     }
 
-    /// A send waits for its receipt: until it has it, reports are kept for it. On the real clock a
-    /// batch may be written before the sender wakes.
-    fn begin_waiting(&mut self) {
-        self.waiting += 1;
+    fn awaits(&mut self, op: OpId) -> Awaited {
+        let awaited = (op, self.rewinds);
+        self.awaited.insert(awaited, None);
+        awaited
     }
 
-    /// The send waits no more; gives the reports that have come meanwhile.
-    fn end_waiting(&mut self) -> Vec<DeliveryReport> {
-        self.waiting -= 1;
-        if self.waiting == 0 { std::mem::take(&mut self.early) } else { self.early.clone() }
+    /// Opens the fates of the sends that waited and are in a batch now, as `batch` says.
+    #[inline]
+    pub(super) fn note_sent(&mut self, batch: impl Fn(OpId) -> Option<BatchId>) {
+        if self.awaited.is_empty() {
+            return;
+        }
+        let waiting =
+            self.awaited.iter().filter(|(key, fate)| key.1 == self.rewinds && fate.is_none());
+        let sent = waiting.filter_map(|(key, _)| Some((*key, batch(key.0)?)));
+        for (key, batch) in sent.collect::<Vec<_>>() {
+            let fate = self.fate(batch);
+            self.awaited.insert(key, Some(fate));
+        }
     }
 
     /// Tells those who ask for a batch what became of a part of it, or of the rest.
@@ -161,9 +176,6 @@ impl Deliveries {
         to_wake: &mut Vec<Waker>,
     ) {
         let batch = report.batch;
-        if self.waiting > 0 {
-            self.early.push(report.clone());
-        }
         for (_, fate) in self.open.range((batch, 0)..=(batch, u64::MAX)) {
             fate.tell(report.clone(), to_wake);
         }
@@ -183,7 +195,6 @@ impl Deliveries {
         to_wake: &mut Vec<Waker>,
     ) {
         self.latest = None;
-        self.early.clear();
         self.rewinds += 1;
         self.open.retain(|&(batch, _), fate| {
             let left = records(batch);
@@ -238,7 +249,7 @@ impl Producer {
         let Some(mut driver) = self.shared.try_enter() else { return Err(Error::ConcurrentDrive) };
         // What is rare is called with small arguments, so that a receipt stays in registers.
         match driver.send(self.handle, record) {
-            Sending::Buffered(receipt) => Ok(driver.deliveries.delivery(receipt, &self.shared)),
+            Sending::Buffered(receipt) => Ok(driver.deliveries.delivery(receipt)),
             Sending::ChoosePartition(count) => self.choose_and_send(driver, record, count),
             Sending::Waiting(op) => self.wait_to_send(driver, record, op),
             Sending::Failed(error) => Err(*error),
@@ -253,20 +264,12 @@ impl Producer {
         record: &Record<'_>,
         op: OpId,
     ) -> Result<Delivery, Error> {
-        driver.deliveries.begin_waiting();
+        let awaited = driver.deliveries.awaits(op);
         let outcome = driver.finish(self.handle, op, "metadata or memory for a record");
         let mut driver = self.shared.look();
-        let early = driver.deliveries.end_waiting();
+        let fate = driver.deliveries.awaited.remove(&awaited).flatten();
         match outcome? {
-            Outcome::Sent(receipt) => {
-                let is_settled = driver.world.batch_records(receipt.batch).is_none();
-                let delivery = driver.deliveries.delivery(receipt, &self.shared);
-                let Driver { deliveries, to_wake, .. } = &mut *driver;
-                for report in early.iter().filter(|report| report.batch == receipt.batch) {
-                    deliveries.report(report, is_settled, to_wake);
-                }
-                Ok(delivery)
-            }
+            Outcome::Sent(receipt) => Ok(Delivery { fate: fate.ok_or(Error::Rewound)?, receipt }),
             Outcome::ChoosePartition(count) => self.choose_and_send(driver, record, count),
             outcome => unreachable!("a send ends in a batch, not in {outcome:?}"),
         }

@@ -25,6 +25,8 @@ pub enum LogError {
         /// The setting `segment.bytes`.
         limit: u32,
     },
+    /// A batch takes no offset: its last offset delta is negative.
+    NoRecords,
     /// An offset outside the log.
     OffsetOutOfRange {
         /// The offset that was asked for.
@@ -58,6 +60,7 @@ impl LogError {
             LogError::Disk(_) => ErrorCode::KafkaStorageError,
             LogError::MessageTooLarge { .. } => ErrorCode::MessageTooLarge,
             LogError::RecordListTooLarge { .. } => ErrorCode::RecordListTooLarge,
+            LogError::NoRecords => ErrorCode::InvalidRecord,
             LogError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
             // Kafka has no code for it. As trying again would not help, it is no retriable one.
             LogError::NoOffsetsLeft { .. } => ErrorCode::UnknownServerError,
@@ -82,6 +85,7 @@ impl fmt::Display for LogError {
             LogError::RecordListTooLarge { size, limit } => {
                 write!(f, "a batch of {size} bytes exceeds segment.bytes, {limit}")
             }
+            LogError::NoRecords => f.write_str("a batch without a record"),
             LogError::OffsetOutOfRange { offset, log_start, log_end } => {
                 write!(f, "offset {offset} is not within {log_start}..={log_end}")
             }

@@ -125,7 +125,7 @@ impl Log {
     /// # Errors
     /// The log is then as it was before, also on a disk that has written a part:
     /// [`LogError::MessageTooLarge`], [`LogError::RecordListTooLarge`],
-    /// [`LogError::NoOffsetsLeft`], [`LogError::Disk`].
+    /// [`LogError::NoRecords`], [`LogError::NoOffsetsLeft`], [`LogError::Disk`].
     pub fn append(
         &mut self,
         disk: &mut dyn Disk,
@@ -141,6 +141,9 @@ impl Log {
         if size > self.config.segment_bytes as usize {
             let limit = self.config.segment_bytes;
             return Err(LogError::RecordListTooLarge { size, limit });
+        }
+        if batch.last_offset_delta() < 0 {
+            return Err(LogError::NoRecords);
         }
         let log_end = self.log_end_offset;
         let batch = batch
@@ -261,7 +264,9 @@ impl Log {
     /// Where `offset` lies before the log's start, the log is empty afterwards and begins there.
     ///
     /// # Errors
-    /// [`LogError::Disk`].
+    /// [`LogError::Corrupt`] and [`LogError::Disk`]. What cannot be read leaves the log as it was;
+    /// what cannot be removed from the disk is in the log no more, and gives way when its place is
+    /// written again.
     pub fn truncate_to(
         &mut self,
         disk: &mut dyn Disk,
@@ -274,15 +279,16 @@ impl Log {
         if offset < self.log_start_offset {
             return self.truncate_fully_and_start_at(disk, offset);
         }
-        while let Some(last) = self.segments.pop_if(|last| last.base_offset() >= offset) {
-            last.remove(disk, &self.dir)?;
-        }
-        if let Some(active) = self.segments.last_mut() {
+        let kept = self.segments.partition_point(|segment| segment.base_offset() < offset);
+        if let Some(active) = self.segments[..kept].last_mut() {
             Arc::make_mut(active).truncate_to(disk, offset, now)?;
         }
         self.log_end_offset = offset;
         self.leader_epochs.truncate_from_end(offset);
-        Ok(())
+        let gone = self.segments.split_off(kept);
+        let active = self.segments.last_mut().map(Arc::make_mut);
+        let cut = active.map_or(Ok(()), |active| active.cut_tail(disk));
+        cut.and(self.remove_files(disk, &gone))
     }
 
     /// Drops everything and begins anew at `offset`, as a follower does whose leader has nothing
@@ -295,13 +301,11 @@ impl Log {
         disk: &mut dyn Disk,
         offset: Offset,
     ) -> Result<(), LogError> {
-        for segment in self.segments.drain(..) {
-            segment.remove(disk, &self.dir)?;
-        }
+        let gone = std::mem::take(&mut self.segments);
         self.log_start_offset = offset;
         self.log_end_offset = offset;
         self.leader_epochs.clear();
-        Ok(())
+        self.remove_files(disk, &gone)
     }
 
     /// Moves the log's start up to `offset`. Segments that lie before it as a whole are removed,
@@ -327,10 +331,9 @@ impl Log {
         self.log_start_offset = offset;
         self.leader_epochs.truncate_from_start(offset);
         let gone = self.segment_at(offset).min(self.segments.len());
-        for segment in self.segments.drain(..gone) {
-            segment.remove(disk, &self.dir)?;
-        }
-        Ok(())
+        let kept = self.segments.split_off(gone);
+        let gone = std::mem::replace(&mut self.segments, kept);
+        self.remove_files(disk, &gone)
     }
 
     /// Removes all files: the partition is gone.
@@ -338,7 +341,17 @@ impl Log {
     /// # Errors
     /// [`LogError::Disk`].
     pub fn remove(self, disk: &mut dyn Disk) -> Result<(), LogError> {
-        self.segments.iter().try_for_each(|segment| segment.remove(disk, &self.dir))
+        self.remove_files(disk, &self.segments)
+    }
+
+    /// Removes the files of all segments that it can; gives the first error.
+    fn remove_files(
+        &self,
+        disk: &mut dyn Disk,
+        segments: &[Arc<LogSegment>],
+    ) -> Result<(), LogError> {
+        let removed = segments.iter().map(|segment| segment.remove(disk, &self.dir));
+        removed.fold(Ok(()), Result::and)
     }
 
     /// The place of the segment that holds `offset`, the first one when all begin after it.

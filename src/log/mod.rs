@@ -18,8 +18,8 @@
 //!
 //! # Simplifications versus Kafka
 //!
-//! A write that fails leaves the log as it was; the next one is tried. Kafka takes the log's
-//! directory offline. Files come into being with the first batch. Indexes are neither
+//! An append that fails leaves the log as it was; the next one is tried. A truncation counts even if
+//! the disk keeps the files. Kafka takes the log's directory offline. Files come into being with the first batch. Indexes are neither
 //! preallocated nor mapped. Jitter of the roll time follows from the segment's name instead of a
 //! random draw.
 

@@ -99,16 +99,9 @@ impl OffsetIndex {
     }
 
     /// Drops the entries at and after `offset`.
-    pub(super) fn truncate_to(
-        &mut self,
-        disk: &mut dyn Disk,
-        offset: Offset,
-    ) -> Result<(), DiskError> {
+    pub(super) fn truncate_to(&mut self, offset: Offset) {
         let relative = offset - self.base;
-        let kept = self.entries.partition_point(|entry| i64::from(entry.0) < relative);
-        disk.truncate(self.file, (kept * ENTRY_SIZE) as u64)?;
-        self.entries.truncate(kept);
-        Ok(())
+        self.entries.truncate(self.entries.partition_point(|entry| i64::from(entry.0) < relative));
     }
 
     fn entry(&self, (relative, position): (u32, u32)) -> IndexEntry {

@@ -34,7 +34,8 @@ pub struct LogSegment {
     /// The largest timestamp of the first batch: from it the segment's age is counted.
     first_timestamp: Option<Timestamp>,
     largest: TimeIndexEntry,
-    /// Whether a write has failed, so that there may be bytes behind the end of a file.
+    /// Whether there may be bytes behind the end of a file: of a write that has failed, or of what
+    /// was dropped.
     has_tail: bool,
 }
 
@@ -48,8 +49,9 @@ pub(super) struct FoundBatch {
 }
 
 impl FoundBatch {
-    fn end(&self) -> u32 {
-        self.position + self.size
+    /// Where the batch after it begins, and what that ends at or behind.
+    fn next(&self) -> IndexEntry {
+        IndexEntry { offset: self.last_offset + 1, position: self.position + self.size }
     }
 }
 
@@ -192,14 +194,21 @@ impl LogSegment {
         disk: &mut dyn Disk,
         write: impl FnOnce(&Self, &mut dyn Disk) -> Result<(), DiskError>,
     ) -> Result<(), LogError> {
+        self.cut_tail(disk)?;
+        let written = write(self, disk);
+        self.has_tail = written.is_err();
+        Ok(written?)
+    }
+
+    /// Cuts what may lie behind the end of a file.
+    pub(super) fn cut_tail(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
         if self.has_tail {
             disk.truncate(self.file, u64::from(self.size))?;
             self.offset_index.cut_tail(disk)?;
             self.time_index.cut_tail(disk)?;
+            self.has_tail = false;
         }
-        let written = write(self, disk);
-        self.has_tail = written.is_err();
-        Ok(written?)
+        Ok(())
     }
 
     /// The bytes from `position` on, at most `len`.
@@ -233,8 +242,8 @@ impl LogSegment {
         disk: &dyn Disk,
         offset: Offset,
     ) -> Result<Option<FoundBatch>, LogError> {
-        let start = self.offset_index.lookup(offset).map_or(0, |entry| entry.position);
-        self.scan(disk, start, |found| found.last_offset >= offset)
+        let start = self.offset_index.lookup(offset);
+        self.scan(disk, self.place(start), |found| found.last_offset >= offset)
     }
 
     /// The first record at or after both `offset` and `timestamp`.
@@ -245,18 +254,17 @@ impl LogSegment {
         offset: Offset,
     ) -> Result<Option<(Timestamp, Offset, LeaderEpoch)>, LogError> {
         let indexed = self.time_index.lookup(timestamp).map_or(self.base_offset, |e| e.offset);
-        let near = self.offset_index.lookup(indexed.max(offset));
-        let mut position = near.map_or(0, |entry| entry.position);
+        let mut place = self.place(self.offset_index.lookup(indexed.max(offset)));
         let wanted =
             |found: &FoundBatch| found.max_timestamp >= timestamp && found.last_offset >= offset;
-        while let Some(found) = self.scan(disk, position, wanted)? {
+        while let Some(found) = self.scan(disk, place, wanted)? {
             let batch = self.read_batch(disk, found)?;
             let matches =
-                |at: Timestamp, place: Offset| at >= timestamp && place >= offset && at.0 >= 0;
-            if let Some((at, place)) = first_record(&batch, matches) {
-                return Ok(Some((at, place, batch.leader_epoch())));
+                |at: Timestamp, record: Offset| at >= timestamp && record >= offset && at.0 >= 0;
+            if let Some((at, record)) = first_record(&batch, matches) {
+                return Ok(Some((at, record, batch.leader_epoch())));
             }
-            position = found.end();
+            place = found.next();
         }
         Ok(None)
     }
@@ -273,50 +281,64 @@ impl LogSegment {
         Ok(record.map(|(at, place)| (at, place, batch.leader_epoch())))
     }
 
-    /// Drops the batch that holds `offset` and all that follow.
+    /// Drops the batch that holds `offset` and all that follow. The files are cut afterwards, by
+    /// [`cut_tail`](LogSegment::cut_tail); an error leaves the segment as it was.
     pub(super) fn truncate_to(
         &mut self,
-        disk: &mut dyn Disk,
+        disk: &dyn Disk,
         offset: Offset,
         now: Timestamp,
     ) -> Result<(), LogError> {
-        let Some(found) = self.find(disk, offset)? else { return Ok(()) };
-        self.offset_index.truncate_to(disk, offset)?;
-        self.time_index.truncate_to(disk, offset)?;
-        disk.truncate(self.file, u64::from(found.position))?;
-        self.size = found.position;
+        let Some(cut) = self.find(disk, offset)? else { return Ok(()) };
+        let mut time_index = self.time_index.clone();
+        time_index.truncate_to(offset);
+        let mut largest = time_index.last();
+        let indexed = self.offset_index.lookup(largest.offset);
+        self.scan(disk, self.place(indexed), |found| {
+            let kept = found.position < cut.position;
+            if kept && found.max_timestamp > largest.timestamp {
+                largest =
+                    TimeIndexEntry { timestamp: found.max_timestamp, offset: found.last_offset };
+            }
+            !kept
+        })?;
+        self.offset_index.truncate_to(offset);
+        self.time_index = time_index;
+        self.size = cut.position;
         self.bytes_since_index_entry = 0;
         if self.size == 0 {
             self.created = now;
             self.first_timestamp = None;
         }
-        self.largest = self.time_index.last();
-        let indexed = self.offset_index.lookup(self.largest.offset);
-        let mut largest = self.largest;
-        self.scan(disk, indexed.map_or(0, |entry| entry.position), |found| {
-            if found.max_timestamp > largest.timestamp {
-                largest =
-                    TimeIndexEntry { timestamp: found.max_timestamp, offset: found.last_offset };
-            }
-            false
-        })?;
         self.largest = largest;
+        self.has_tail = true;
         Ok(())
     }
 
-    /// Goes over the batches from `position` on until one is wanted.
+    /// Where to begin to look: at an index entry, or at the start.
+    fn place(&self, indexed: Option<IndexEntry>) -> IndexEntry {
+        indexed.unwrap_or(IndexEntry { offset: self.base_offset, position: 0 })
+    }
+
+    /// Goes over the batches from `from` on until one is wanted. Each has to end at its offset or
+    /// behind it.
     fn scan(
         &self,
         disk: &dyn Disk,
-        mut position: u32,
+        from: IndexEntry,
         mut wanted: impl FnMut(&FoundBatch) -> bool,
     ) -> Result<Option<FoundBatch>, LogError> {
+        let IndexEntry { mut offset, mut position } = from;
         while position < self.size {
             let found = self.header(disk, position)?;
+            if found.last_offset < offset {
+                let reason = format!("a batch ends at {}, below {offset}", found.last_offset);
+                return Err(self.corrupt(position, reason));
+            }
             if wanted(&found) {
                 return Ok(Some(found));
             }
-            position = found.end();
+            IndexEntry { offset, position } = found.next();
         }
         Ok(None)
     }
@@ -335,10 +357,15 @@ impl LogSegment {
         }
         let base_offset = Offset(i64_at(0));
         check_base_offset(base_offset).map_err(|e| self.corrupt(position, e.to_string()))?;
+        let (delta, first) = (i64::from(i32_at(23)), base_offset - self.base_offset);
+        if delta < 0 || first < 0 || first + delta > i64::from(i32::MAX) {
+            let reason = format!("a batch of offsets {base_offset}..={}", base_offset + delta);
+            return Err(self.corrupt(position, reason));
+        }
         Ok(FoundBatch {
             position,
             size: size as u32,
-            last_offset: base_offset + i64::from(i32_at(23)),
+            last_offset: base_offset + delta,
             max_timestamp: Timestamp(i64_at(35)),
         })
     }

@@ -118,16 +118,9 @@ impl TimeIndex {
     }
 
     /// Drops the entries at and after `offset`.
-    pub(super) fn truncate_to(
-        &mut self,
-        disk: &mut dyn Disk,
-        offset: Offset,
-    ) -> Result<(), DiskError> {
+    pub(super) fn truncate_to(&mut self, offset: Offset) {
         let relative = offset - self.base;
-        let kept = self.entries.partition_point(|entry| i64::from(entry.1) < relative);
-        disk.truncate(self.file, (kept * ENTRY_SIZE) as u64)?;
-        self.entries.truncate(kept);
-        Ok(())
+        self.entries.truncate(self.entries.partition_point(|entry| i64::from(entry.1) < relative));
     }
 
     fn entry(&self, (timestamp, relative): (i64, u32)) -> TimeIndexEntry {

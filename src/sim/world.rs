@@ -15,7 +15,7 @@ use crate::client::consumer::Consumer;
 use crate::client::producer::Producer;
 use crate::client::record::Record;
 use crate::client::{
-    BatchId, Client, ClientId, DeliveryReport, Effect, OpId, Outcome, Progress, Sending,
+    BatchId, Client, ClientId, DeliveryReport, Effect, OpId, Outcome, Progress, Receipt, Sending,
 };
 use crate::config::{ConfigError, parse_broker_file};
 use crate::error::Error;
@@ -143,6 +143,14 @@ impl World {
     /// Whether a call that had to wait is done.
     pub fn has_result(&self, op: OpId) -> bool {
         self.results.contains_key(&op)
+    }
+
+    /// Where the record of a send that had to wait came to lie, until its result is taken.
+    pub fn receipt(&self, op: OpId) -> Option<Receipt> {
+        match self.results.get(&op) {
+            Some(Ok(Outcome::Sent(receipt))) => Some(*receipt),
+            _ => None,
+        }
     }
 
     /// How many records of a producer's batch there are; `None` when its fate is known, or when

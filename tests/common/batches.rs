@@ -36,7 +36,9 @@ pub type Field = (usize, usize);
 
 pub const BASE_OFFSET: Field = (0, 8);
 pub const LENGTH: Field = (8, 4);
+pub const MAGIC: Field = (16, 1);
 pub const LAST_OFFSET_DELTA: Field = (23, 4);
+pub const MAX_TIMESTAMP: Field = (35, 8);
 pub const COUNT: Field = (57, 4);
 /// All of them but the magic, which a hostile batch needs to be looked at, and the checksum.
 pub const FIELDS: [Field; 11] = [
@@ -46,7 +48,7 @@ pub const FIELDS: [Field; 11] = [
     (21, 2), // attributes
     LAST_OFFSET_DELTA,
     (27, 8), // baseTimestamp
-    (35, 8), // maxTimestamp
+    MAX_TIMESTAMP,
     (43, 8), // producerId
     (51, 2), // producerEpoch
     (53, 4), // baseSequence
@@ -60,6 +62,7 @@ pub fn put(batch: &mut [u8], (at, len): Field, value: i64) {
     batch[at..at + len].copy_from_slice(&value.to_be_bytes()[8 - len..]);
 }
 
+/// Makes the checksum fit the rest.
 pub fn fit_crc(batch: &mut [u8]) {
     let crc = crc32c(&batch[21..]);
     batch[17..21].copy_from_slice(&crc.to_be_bytes());

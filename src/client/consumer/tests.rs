@@ -4,14 +4,12 @@ use bytes::Bytes;
 
 use super::*;
 use crate::api::{
-    FetchResponse, FetchedPartition, ListOffsetsResponse, ListedOffset, MetadataPartition,
-    MetadataResponse, MetadataTopic, Request, Response,
+    FetchResponse, FetchedPartition, ListOffsetsResponse, ListedOffset, Request, Response,
 };
+use crate::client::testing::{BROKER, NOW, metadata};
 use crate::record::{BatchBuilder, BatchOptions};
-use crate::types::{LeaderEpoch, Rope, TopicId};
+use crate::types::{LeaderEpoch, Rope};
 
-const BROKER: BrokerId = BrokerId(1);
-const NOW: Time = Time(1_000_000);
 const END: Offset = Offset(9);
 
 /// A consumer, what it wants done, and the requests that nobody has answered.
@@ -53,38 +51,13 @@ fn fetched(partition: i32, error_code: ErrorCode, batches: &[RecordBatch]) -> Re
     })
 }
 
-fn leader_of(partition_index: i32) -> MetadataPartition {
-    MetadataPartition {
-        error_code: ErrorCode::None,
-        partition_index,
-        leader_id: BROKER,
-        leader_epoch: LeaderEpoch(0),
-        replica_nodes: vec![BROKER],
-        isr_nodes: vec![BROKER],
-    }
-}
-
 impl Bench {
     /// A consumer of `orders-0` and `orders-1` that knows who leads them.
     fn new(configs: &[(&str, &str)]) -> Self {
         let config = ConsumerConfig::from_pairs(configs.iter().copied()).expect("valid configs");
         let mut consumer = Consumer::new(ClientId(0), config, vec![BROKER], 1);
         consumer.assign(NOW, vec![at(0), at(1)]);
-        consumer.metadata.update(
-            NOW,
-            MetadataResponse {
-                brokers: Vec::new(),
-                cluster_id: String::new(),
-                controller_id: BROKER,
-                topics: vec![MetadataTopic {
-                    error_code: ErrorCode::None,
-                    name: "orders".into(),
-                    topic_id: TopicId(0),
-                    is_internal: false,
-                    partitions: (0..2).map(leader_of).collect(),
-                }],
-            },
-        );
+        consumer.metadata.update(NOW, metadata([("orders".into(), 2)]));
         let (requests, results) = (Vec::new(), BTreeMap::new());
         Bench { consumer, requests, results, next_op: 0 }
     }

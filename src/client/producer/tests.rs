@@ -1,16 +1,11 @@
 //! The producer by itself: its calls, its answers and its deadlines, without a world.
 
 use super::*;
-use crate::api::{
-    MetadataBroker, MetadataPartition, MetadataResponse, MetadataTopic, ProduceResponse,
-    ProducedPartition, Request,
-};
+use crate::api::{ProduceResponse, ProducedPartition, Request};
+use crate::client::testing::{BROKER, NOW, metadata};
 use crate::client::{ClientEvent, Outcome, SealReason};
 use crate::error::ErrorCode;
-use crate::types::{LeaderEpoch, Offset, TopicId};
-
-const BROKER: BrokerId = BrokerId(1);
-const NOW: Time = Time(1_000_000);
+use crate::types::Offset;
 
 /// A producer, what it wants done, and the requests that it has sent.
 struct Bench {
@@ -86,27 +81,9 @@ impl Bench {
     fn answer_metadata(&mut self, partitions: i32) {
         for (id, request) in self.requests.clone() {
             let Request::Metadata(request) = request else { continue };
-            let topics = request.topics.unwrap_or_default().into_iter().map(|name| {
-                let known = &*name == "orders";
-                let count = if known { partitions } else { 0 };
-                MetadataTopic {
-                    error_code: if known {
-                        ErrorCode::None
-                    } else {
-                        ErrorCode::UnknownTopicOrPartition
-                    },
-                    name,
-                    topic_id: TopicId(0),
-                    is_internal: false,
-                    partitions: (0..count).map(partition).collect(),
-                }
-            });
-            let response = MetadataResponse {
-                brokers: vec![MetadataBroker { node_id: BROKER, host: String::new(), port: 0 }],
-                cluster_id: String::new(),
-                controller_id: BROKER,
-                topics: topics.collect(),
-            };
+            let count = |name: &str| if name == "orders" { partitions } else { 0 };
+            let topics = request.topics.unwrap_or_default().into_iter();
+            let response = metadata(topics.map(|name| (name.clone(), count(&name))));
             self.answer(id, Response::Metadata(response));
         }
     }
@@ -159,17 +136,6 @@ impl Bench {
             _ => None,
         };
         self.effects.iter().filter_map(reason).collect()
-    }
-}
-
-fn partition(partition_index: i32) -> MetadataPartition {
-    MetadataPartition {
-        error_code: ErrorCode::None,
-        partition_index,
-        leader_id: BROKER,
-        leader_epoch: LeaderEpoch(0),
-        replica_nodes: vec![BROKER],
-        isr_nodes: vec![BROKER],
     }
 }
 
