@@ -174,8 +174,8 @@ fn a_log_on_a_torn_disk_is_the_log_on_a_sound_one() {
 }
 
 /// Segments left the log before their files were gone: when the disk failed, the log's end stayed
-/// where nothing was any more. Whatever call fails, the log is cut, and what comes then lies where it
-/// would have lain.
+/// where nothing was any more. Whatever call fails, the log is cut, and what comes then lies where
+/// it would have lain.
 #[test]
 fn a_truncation_that_failed_left_a_hole() {
     type Cut = fn(&mut Log, &mut Torn) -> Result<(), LogError>;

@@ -158,8 +158,8 @@ fn a_batch_at_the_end_of_all_offsets_overflowed() {
 }
 
 /// A segment that looks for an offset adds up what the headers on the disk say, before anything has
-/// checked them: sums overflowed, and an index got entries that it cannot hold. Here a header of the
-/// second batch of four is overwritten.
+/// checked them: sums overflowed, and an index got entries that it cannot hold. Here a header of
+/// the second batch of four is overwritten.
 #[test]
 fn a_header_on_the_disk_overflowed() {
     const FILE: &str = "orders-0/00000000000000000010.log";

@@ -179,8 +179,8 @@ fn a_run_of_two_threads_on_the_real_clock_replays_on_the_virtual_one() {
     }
 }
 
-/// Threads that find the driver in use post their calls to whoever has it: none is lost, none is made
-/// twice, and the journal tells all of it.
+/// Threads that find the driver in use post their calls to whoever has it: none is lost, none is
+/// made twice, and the journal tells all of it.
 #[test]
 fn many_threads_share_one_cluster() {
     let cluster = with_topic(Cluster::builder().real_time().journal(true), 2);

@@ -1,4 +1,5 @@
-//! DescribeGroups (15), ListGroups (16) and DeleteGroups (42): groups as an administrator sees them.
+//! DescribeGroups (15), ListGroups (16) and DeleteGroups (42): groups as an administrator sees
+//! them.
 
 use bytes::Bytes;
 

@@ -1,5 +1,6 @@
 //! Produce, Fetch and ListOffsets: requests that partitions answer.
 
+use super::controller::is_internal;
 use super::purgatory::DelayedFetch;
 use super::{Broker, BrokerEffect, BrokerEvent, ConnectionId};
 use crate::api::{
@@ -18,18 +19,15 @@ impl Broker {
         &mut self,
         now: Time,
         connection: ConnectionId,
+        client_id: &str,
         request: ProduceRequest,
     ) -> Option<Response> {
         let acks = request.acks;
-        let known_acks = matches!(acks, -1..=1);
         let mut partitions = Vec::with_capacity(request.partitions.len());
         for produced in request.partitions {
             let name = produced.partition.clone();
-            let result = if known_acks {
-                self.append(now, produced)
-            } else {
-                Err((ErrorCode::InvalidRequiredAcks, Some(format!("acks {acks}"))))
-            };
+            let admitted = self.admit(acks, client_id, &name);
+            let result = admitted.and_then(|()| self.append(now, produced));
             partitions.push(result.unwrap_or_else(|(error_code, message)| {
                 self.event(BrokerEvent::Refused { partition: name.clone(), error: error_code });
                 ProducedPartition::failed(name, error_code, message)
@@ -46,6 +44,27 @@ impl Broker {
             self.effects.push(BrokerEffect::Close { connection });
         }
         None
+    }
+
+    /// Whether a client may append there with these acks. To internal topics nobody may but the
+    /// client that Kafka calls `__admin_client`.
+    fn admit(
+        &self,
+        acks: i16,
+        client_id: &str,
+        name: &TopicPartition,
+    ) -> Result<(), AppendRefusal> {
+        if !self.partitions.contains_key(name) {
+            return Err((ErrorCode::UnknownTopicOrPartition, None));
+        }
+        if !matches!(acks, -1..=1) {
+            return Err((ErrorCode::InvalidRequiredAcks, Some(format!("acks {acks}"))));
+        }
+        if is_internal(&name.topic) && client_id != "__admin_client" {
+            let message = format!("topic '{}' is internal", name.topic);
+            return Err((ErrorCode::InvalidTopicException, Some(message)));
+        }
+        Ok(())
     }
 
     pub(super) fn append(

@@ -1,9 +1,9 @@
 //! Groups: each belongs to a partition of `__consumer_offsets`, and that partition's leader
 //! coordinates it.
 //!
-//! There is one coordinator for each partition that has ever had a group. It is loaded from the
-//! partition's log, and what it decides is appended there; its replies leave when the high watermark
-//! has passed what they rest on.
+//! There is one coordinator for each partition that was ever asked about a group. It is loaded from
+//! the partition's log, and what it decides is appended there; its replies leave when the high
+//! watermark has passed what they rest on. It goes with its partition.
 
 use super::controller::is_internal;
 use super::{Broker, BrokerEffect, BrokerEvent, ConnectionId};
@@ -16,8 +16,8 @@ use crate::api::{
     OffsetFetchRequest, OffsetFetchResponse, OffsetFetchResponseGroup, Response, SyncGroupResponse,
 };
 use crate::coordinator::{
-    Caller, Context, GroupConfig, GroupCoordinator, GroupEffect, GroupRequest, decode, encode,
-    group_key, offset_key,
+    Caller, Context, GroupConfig, GroupCoordinator, GroupEffect, GroupRequest, StringTooLong,
+    decode, encode, group_key, offset_key,
 };
 use crate::error::ErrorCode;
 use crate::hash::group_partition;
@@ -116,10 +116,30 @@ impl Broker {
         if !self.partitions.get(&partition).is_some_and(|partition| partition.is_leader()) {
             return Err(ErrorCode::NotCoordinator);
         }
-        let (config, seed) = (self.group_config(), self.seed);
-        let random = || Random::stream(seed, &format!("member ids {partition}"));
-        let coordinator = self.coordinators.entry(number);
-        Ok(coordinator.or_insert_with(|| GroupCoordinator::new(config, random())))
+        if !self.coordinators.contains_key(&number) {
+            self.coordinators.insert(number, self.new_coordinator(&partition));
+        }
+        self.coordinators.get_mut(&number).ok_or(ErrorCode::NotCoordinator)
+    }
+
+    /// A coordinator without groups. Ids that an earlier one of the partition, or of an earlier one
+    /// of its name, has given out are not drawn again.
+    fn new_coordinator(&self, name: &TopicPartition) -> GroupCoordinator {
+        let life = self.partitions.get(name).map(|partition| {
+            let (LeaderEpoch(epoch), topic_id) = (partition.leader_epoch(), partition.topic_id());
+            format!("{topic_id} {epoch}")
+        });
+        let stream = format!("member ids {name} {}", life.unwrap_or_default());
+        GroupCoordinator::new(self.group_config(), Random::stream(self.seed, &stream))
+    }
+
+    /// The groups of a partition of `__consumer_offsets` that has been deleted are let go.
+    pub(super) fn unload_groups(&mut self, now: Time, name: &TopicPartition) {
+        if &*name.topic == OFFSETS_TOPIC
+            && let Some(coordinator) = self.coordinators.remove(&name.partition)
+        {
+            self.carry_out_group(now, name, coordinator.unload());
+        }
     }
 
     fn group_config(&self) -> GroupConfig {
@@ -206,9 +226,11 @@ impl Broker {
                     self.event(BrokerEvent::GroupChanged { group_id, from, to, generation });
                 }
                 GroupEffect::Append { records, then } => {
-                    let written: Vec<_> = records.iter().map(encode).collect();
-                    let pairs = written.iter().map(|(key, value)| (&key[..], Some(&value[..])));
-                    let result = self.append_records(now, partition, pairs);
+                    let written: Result<Vec<_>, _> = records.iter().map(encode).collect();
+                    let result = written.map_err(unserializable).and_then(|written| {
+                        let pairs = written.iter().map(|(key, value)| (&key[..], Some(&value[..])));
+                        self.append_records(now, partition, pairs)
+                    });
                     let coordinator = self.coordinators.get_mut(&partition.partition);
                     let Some(coordinator) = coordinator else { continue };
                     let effects = coordinator.appended(now, records, then, result);
@@ -255,16 +277,16 @@ impl Broker {
         let coordinator = self.group_coordinator(group_id)?;
         coordinator.may_delete(group_id)?;
         let offsets = coordinator.committed_partitions(group_id);
-        let mut keys: Vec<_> = offsets.iter().map(|p| offset_key(group_id, p)).collect();
-        keys.push(group_key(group_id));
+        let keys = offsets.iter().map(|p| offset_key(group_id, p)).chain([group_key(group_id)]);
+        let keys = keys.collect::<Result<Vec<_>, _>>().map_err(unserializable)?;
         let partition = TopicPartition::new(OFFSETS_TOPIC, self.group_partition(group_id));
         self.append_records(now, &partition, keys.iter().map(|key| (&key[..], None)))?;
         self.group_coordinator(group_id)?.forget(group_id);
         Ok(())
     }
 
-    /// Appends records, as one batch, to a partition of `__consumer_offsets`; one without a value is a
-    /// tombstone.
+    /// Appends records, as one batch, to a partition of `__consumer_offsets`; one without a value
+    /// is a tombstone.
     fn append_records<'r>(
         &mut self,
         now: Time,
@@ -290,8 +312,6 @@ impl Broker {
             name.topic == topic && partition.log().log_end_offset() > Offset::ZERO
         });
         for name in held.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
-            let Some(partition) = self.partitions.get(&name) else { continue };
-            let LeaderEpoch(epoch) = partition.leader_epoch();
             let mut written = std::collections::BTreeMap::new();
             for batch in self.batches(&name, Offset::ZERO) {
                 for record in batch.records().map_while(Result::ok) {
@@ -306,13 +326,16 @@ impl Broker {
                     }
                 }
             }
-            // Ids that were given out before the crash must not be drawn again.
-            let random = Random::stream(self.seed, &format!("member ids {name} {epoch}"));
-            let mut coordinator = GroupCoordinator::new(self.group_config(), random);
+            let mut coordinator = self.new_coordinator(&name);
             coordinator.load(now, written.into_values());
             self.coordinators.insert(name.partition, coordinator);
         }
     }
+}
+
+/// What does not fit into its record is not written; Kafka's serializer throws at it.
+fn unserializable(_: StringTooLong) -> ErrorCode {
+    ErrorCode::UnknownServerError
 }
 
 /// What a request is answered that cannot be served here.

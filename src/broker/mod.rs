@@ -217,12 +217,12 @@ impl Broker {
             None
         };
         let response = match request {
-            Request::Produce(request) => self.produce(now, connection, request),
+            Request::Produce(request) => self.produce(now, connection, client_id, request),
             Request::Fetch(request) => self.fetch(now, connection, correlation_id, request),
             Request::ListOffsets(r) => Some(Response::ListOffsets(self.list_offsets(&r))),
             Request::Metadata(r) => Some(Response::Metadata(self.metadata(&r))),
             Request::CreateTopics(r) => Some(Response::CreateTopics(self.create_topics(&r))),
-            Request::DeleteTopics(r) => Some(Response::DeleteTopics(self.delete_topics(&r))),
+            Request::DeleteTopics(r) => Some(Response::DeleteTopics(self.delete_topics(now, &r))),
             Request::CreatePartitions(r) => {
                 Some(Response::CreatePartitions(self.create_partitions(&r)))
             }

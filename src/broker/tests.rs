@@ -126,8 +126,8 @@ fn the_image_is_what_the_log_says() {
     assert_eq!(image, one.image);
 }
 
-fn join(broker: &mut Broker, at: Time, correlation_id: i32, member_id: &str) -> Vec<BrokerEffect> {
-    let request = crate::api::JoinGroupRequest {
+fn join_request(member_id: &str) -> crate::api::JoinGroupRequest {
+    crate::api::JoinGroupRequest {
         version: 9,
         group_id: "baristas".to_owned(),
         session_timeout_ms: 45_000,
@@ -139,7 +139,11 @@ fn join(broker: &mut Broker, at: Time, correlation_id: i32, member_id: &str) -> 
             name: "range".to_owned(),
             metadata: "A".into(),
         }],
-    };
+    }
+}
+
+fn join(broker: &mut Broker, at: Time, correlation_id: i32, member_id: &str) -> Vec<BrokerEffect> {
+    let request = join_request(member_id);
     broker.handle(at, ConnectionId(1), correlation_id, "a", Request::JoinGroup(request))
 }
 
@@ -166,6 +170,46 @@ fn joined(effects: &[BrokerEffect]) -> crate::api::JoinGroupResponse {
     effects.iter().find_map(reply).unwrap()
 }
 
+/// Asks where the coordinator is; the first time, it comes into being.
+fn find(broker: &mut Broker) -> crate::api::Coordinator {
+    let keys = vec!["baristas".to_owned()];
+    let request = crate::api::FindCoordinatorRequest { key_type: 0, coordinator_keys: keys };
+    match ask(broker, Request::FindCoordinator(request)) {
+        Response::FindCoordinator(mut response) => response.coordinators.pop().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn listed(broker: &mut Broker) -> Vec<crate::api::ListedGroup> {
+    match ask(broker, Request::ListGroups(crate::api::ListGroupsRequest::default())) {
+        Response::ListGroups(response) => response.groups,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// When `__consumer_offsets` was deleted its groups lived on: they were listed, their timers ran,
+/// and who waited was never answered. In Kafka they go with their partition (the recording
+/// `unload-parked`).
+#[test]
+fn groups_outlived_the_partition_that_they_are_written_to() {
+    let mut one = broker(&[]);
+    let start = Time::VIRTUAL_START;
+    find(&mut one);
+    let id = joined(&join(&mut one, start, 1, "")).member_id;
+    join(&mut one, start, 2, &id);
+    assert_eq!(listed(&mut one).len(), 1);
+    let topics = vec!["__consumer_offsets".into()];
+    let request = Request::DeleteTopics(crate::api::DeleteTopicsRequest { topics });
+    let told = joined(&one.handle(start, ConnectionId(1), 3, "a", request));
+    assert_eq!((told.error_code, &told.member_id), (ErrorCode::NotCoordinator, &id));
+    assert_eq!((listed(&mut one), one.next_deadline()), (vec![], None));
+    assert_eq!(heartbeat(&mut one, &id, 1), ErrorCode::NotCoordinator);
+    // A new topic of that name knows nobody, and gives out other ids.
+    find(&mut one);
+    assert_eq!(heartbeat(&mut one, &id, 1), ErrorCode::UnknownMemberId);
+    assert_ne!(joined(&join(&mut one, start, 4, "")).member_id, id);
+}
+
 /// The way of a member: find the coordinator, whose topic comes into being by that; get an id; wait
 /// for the initial delay of three seconds; sync. Then the broker crashes: the group is read from
 /// its partition of `__consumer_offsets`, and the member goes on as if nothing had been.
@@ -173,14 +217,6 @@ fn joined(effects: &[BrokerEffect]) -> crate::api::JoinGroupResponse {
 fn a_group_is_found_written_and_read_again() {
     let mut one = broker(&[]);
     let start = Time::VIRTUAL_START;
-    let find = |broker: &mut Broker| {
-        let keys = vec!["baristas".to_owned()];
-        let request = crate::api::FindCoordinatorRequest { key_type: 0, coordinator_keys: keys };
-        match ask(broker, Request::FindCoordinator(request)) {
-            Response::FindCoordinator(mut response) => response.coordinators.pop().unwrap(),
-            other => panic!("{other:?}"),
-        }
-    };
     // Before anybody has asked there is no coordinator at all.
     let early = joined(&join(&mut one, start, 1, ""));
     assert_eq!(early.error_code, ErrorCode::NotCoordinator);
@@ -231,13 +267,6 @@ fn a_group_is_found_written_and_read_again() {
     assert_eq!(one.partitions()[&partition].high_watermark(), 3);
 
     // An administrator sees it, and deletes it for good.
-    let listed = |broker: &mut Broker| {
-        let request = Request::ListGroups(crate::api::ListGroupsRequest::default());
-        match ask(broker, request) {
-            Response::ListGroups(response) => response.groups,
-            other => panic!("{other:?}"),
-        }
-    };
     assert_eq!(listed(&mut one).pop().unwrap().group_state, "Empty");
     let request = crate::api::DeleteGroupsRequest { groups: vec!["baristas".to_owned()] };
     let Response::DeleteGroups(deleted) = ask(&mut one, Request::DeleteGroups(request)) else {
@@ -254,9 +283,7 @@ fn a_group_is_found_written_and_read_again() {
 fn committed_offsets_are_written_and_read_again() {
     let mut one = broker(&[]);
     metadata(&mut one, "orders");
-    let keys = vec!["baristas".to_owned()];
-    let find = crate::api::FindCoordinatorRequest { key_type: 0, coordinator_keys: keys };
-    ask(&mut one, Request::FindCoordinator(find));
+    find(&mut one);
     let wanted = |topic: &str, offset: i64| crate::api::OffsetCommitPartition {
         partition: TopicPartition::new(topic, 0),
         committed_offset: Offset(offset),
@@ -291,4 +318,43 @@ fn committed_offsets_are_written_and_read_again() {
     assert_eq!(found.metadata.as_deref(), Some("tuesday"));
     one.restart(Time::VIRTUAL_START);
     assert_eq!(fetched(&mut one), before);
+}
+
+/// What the coordinator writes is not for clients to write. In Kafka only the one with the id
+/// `__admin_client` may (`ReplicaManager.appendRecordsToLeader`).
+#[test]
+fn a_producer_wrote_to_an_internal_topic() {
+    let mut one = broker(&[]);
+    find(&mut one);
+    let offsets = TopicPartition::new("__consumer_offsets", 0);
+    assert_eq!(produce(&mut one, &offsets), ErrorCode::InvalidTopicException);
+    assert_eq!(one.partitions()[&offsets].high_watermark(), 0);
+    let beyond = TopicPartition::new("__consumer_offsets", 50);
+    assert_eq!(produce(&mut one, &beyond), ErrorCode::UnknownTopicOrPartition);
+}
+
+/// Numbers and names that no client sends: a rebalance timeout below every other, and a group's id
+/// too long for its record, which cannot come into being.
+#[test]
+fn extreme_members_broke_the_coordinator() {
+    let mut one = broker(&[]);
+    let start = Time::VIRTUAL_START;
+    find(&mut one);
+    let mut ask = |group_id: &str, member_id: &str| {
+        let mut request = join_request(member_id);
+        request.group_id = group_id.to_owned();
+        request.rebalance_timeout_ms = i32::MIN;
+        one.handle(start, ConnectionId(1), 1, "a", Request::JoinGroup(request))
+    };
+    let id = joined(&ask("baristas", "")).member_id;
+    ask("baristas", &id);
+    let long = "g".repeat(32_768);
+    ask(&long, "");
+    let mut told = Vec::new();
+    while let Some(due) = one.next_deadline().filter(|&due| due < start.after_ms(5000)) {
+        told.extend(one.on_deadline(due));
+    }
+    assert_eq!(joined(&told).generation_id, 1);
+    let groups: Vec<_> = listed(&mut one).into_iter().map(|group| group.group_id).collect();
+    assert_eq!(groups, ["baristas"]);
 }

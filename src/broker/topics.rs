@@ -10,7 +10,7 @@ use crate::api::{
 };
 use crate::error::ErrorCode;
 use crate::topic;
-use crate::types::{TopicId, TopicName};
+use crate::types::{Time, TopicId, TopicName};
 
 impl Broker {
     pub(super) fn metadata(&mut self, request: &MetadataRequest) -> MetadataResponse {
@@ -86,7 +86,11 @@ impl Broker {
         response
     }
 
-    pub(super) fn delete_topics(&mut self, request: &DeleteTopicsRequest) -> DeleteTopicsResponse {
+    pub(super) fn delete_topics(
+        &mut self,
+        now: Time,
+        request: &DeleteTopicsRequest,
+    ) -> DeleteTopicsResponse {
         let (records, response) = self.controller().delete_topics(request);
         let mut gone: Vec<_> = self.partitions.keys().cloned().collect();
         self.commit(&records);
@@ -98,6 +102,7 @@ impl Broker {
         }
         for partition in &gone {
             self.wake_fetches(partition);
+            self.unload_groups(now, partition);
         }
         response
     }

@@ -1,4 +1,5 @@
-//! What the tests of the clients have in common: a cluster of one broker, as its metadata tells of it.
+//! What the tests of the clients have in common: a cluster of one broker, as its metadata tells of
+//! it.
 
 use crate::api::{MetadataBroker, MetadataPartition, MetadataResponse, MetadataTopic};
 use crate::error::ErrorCode;

@@ -1,9 +1,9 @@
 //! What an administrator sees of groups, and may do to them.
 
-use super::GroupCoordinator;
 use super::group::{Group, Member};
 use super::state::GroupState;
 use super::timers::Timer;
+use super::{GroupCoordinator, GroupEffect};
 use crate::api::{DescribedGroup, DescribedGroupMember, ListGroupsRequest, ListedGroup};
 use crate::error::ErrorCode;
 
@@ -74,6 +74,26 @@ impl GroupCoordinator {
         for id in group.pending {
             self.timers.cancel(group_id, Timer::Session(id));
         }
+    }
+
+    /// Lets all groups go: their partition is led from elsewhere, or gone. Who waits is told to
+    /// look for another coordinator.
+    #[must_use]
+    pub fn unload(mut self) -> Vec<GroupEffect> {
+        for (group_id, mut group) in std::mem::take(&mut self.groups) {
+            for id in group.member_ids() {
+                if let Some(caller) = group.take_join(&id) {
+                    self.refuse_join(caller, &id, ErrorCode::NotCoordinator);
+                }
+                let sync = group.member_mut(&id).and_then(|member| member.awaiting_sync.take());
+                if let Some(caller) = sync {
+                    self.refuse_sync(caller, ErrorCode::NotCoordinator);
+                }
+            }
+            let (from, to, generation) = (group.state(), GroupState::Dead, group.generation);
+            self.effects.push(GroupEffect::StateChanged { group_id, from, to, generation });
+        }
+        self.effects
     }
 }
 

@@ -228,8 +228,8 @@ impl Group {
         self.members.insert(new.to_owned(), member);
     }
 
-    /// Takes over what a member brings when it joins again. Its client id stays the first one, as in
-    /// Kafka, also when another process comes back as a static member.
+    /// Takes over what a member brings when it joins again. Its client id stays the first one, as
+    /// in Kafka, also when another process comes back as a static member.
     pub fn update(&mut self, id: &str, request: &JoinGroupRequest) {
         let Some(mut member) = self.members.remove(id) else { return };
         self.count(&member, -1);
@@ -306,7 +306,7 @@ impl Group {
 
     /// Begins a generation, without members or with those that it has.
     pub fn next_generation(&mut self, now: Timestamp) {
-        self.generation += 1;
+        self.generation = self.generation.wrapping_add(1);
         if self.members.is_empty() {
             self.protocol_name = None;
             self.become_state(GroupState::Empty, now);

@@ -2,14 +2,14 @@
 //!
 //! A state machine. [`GroupCoordinator::handle`] takes a request and the time; what comes of it
 //! stands in a list of [`GroupEffect`]s: replies, records to append, changes of state for the
-//! trace. Requests that wait, JoinGroups until the rebalance is over and SyncGroups until the leader
-//! has synced, are data; [`GroupCoordinator::next_deadline`] says when to call
+//! trace. Requests that wait, JoinGroups until the rebalance is over and SyncGroups until the
+//! leader has synced, are data; [`GroupCoordinator::next_deadline`] says when to call
 //! [`GroupCoordinator::on_deadline`].
 //!
-//! Decide, append, replay, reply: an [`Append`](GroupEffect::Append) holds what is to be written and
-//! what happens [then](GroupCoordinator::appended). *Soft on purpose*, as in Kafka, are the members
-//! of a group in the middle of a rebalance, their parked requests and all timers: only a generation
-//! that has been assigned is written.
+//! Decide, append, replay, reply: an [`Append`](GroupEffect::Append) holds what is to be written
+//! and what happens [then](GroupCoordinator::appended). *Soft on purpose*, as in Kafka, are the
+//! members of a group in the middle of a rebalance, their parked requests and all timers: only a
+//! generation that has been assigned is written.
 //!
 //! | file | holds |
 //! |---|---|
@@ -52,7 +52,7 @@ use crate::types::{LeaderEpoch, Offset, Time, Timestamp, TopicPartition};
 use group::Group;
 use timers::{Timer, Timers};
 
-pub use records::{decode, encode, group_key, offset_key};
+pub use records::{StringTooLong, decode, encode, group_key, offset_key};
 pub use state::GroupState;
 
 /// Whom to answer: a connection, and the request's number on it.

@@ -37,7 +37,7 @@ impl GroupCoordinator {
         let Some(group) = self.groups.get_mut(group_id) else { return };
         let rebalance_ms = group.rebalance_timeout_ms();
         if from == GroupState::Empty {
-            let remaining_ms = (rebalance_ms - delay_ms).max(0);
+            let remaining_ms = rebalance_ms.saturating_sub(delay_ms).max(0);
             group.initial_delay = Some(InitialDelay { delay_ms, remaining_ms });
             self.timers.set(group_id, Timer::Join, now.after_ms(i64::from(delay_ms)));
         } else if group.has_all_joined() {

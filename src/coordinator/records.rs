@@ -15,9 +15,9 @@
 //! Numbers are big-endian; a string is an int16 length and so many bytes, −1 for null; bytes and
 //! arrays have an int32 length. A compact string has a varint of its length + 1.
 //!
-//! # Simplifications versus Kafka
-//! Older versions of the values are not read: of groups those before 3 (Kafka 2.3), of offsets those
-//! before 4 (Kafka 4.1). An offset's topic id, a tagged field, is neither written nor kept.
+//! # Simplifications versus Kafka Older versions of the values are not read: of groups those before
+//! 3 (Kafka 2.3), of offsets those before 4 (Kafka 4.1). An offset's topic id, a tagged field, is
+//! neither written nor kept.
 
 use std::fmt;
 
@@ -58,35 +58,56 @@ impl fmt::Display for RecordError {
 
 impl std::error::Error for RecordError {}
 
+/// A string is longer than the 32767 bytes that its length can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StringTooLong {
+    /// How long it is, in bytes.
+    pub bytes: usize,
+}
+
+impl fmt::Display for StringTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a string of {} bytes: a group's record holds 32767 at most", self.bytes)
+    }
+}
+
+impl std::error::Error for StringTooLong {}
+
 /// The key of a group's record.
-#[must_use]
-pub fn group_key(group_id: &str) -> Bytes {
+///
+/// # Errors
+/// When the group's id is too long for it.
+pub fn group_key(group_id: &str) -> Result<Bytes, StringTooLong> {
     let mut out = Vec::with_capacity(4 + group_id.len());
     out.extend_from_slice(&GROUP_KEY.to_be_bytes());
-    put_string(&mut out, Some(group_id));
-    out.into()
+    put_string(&mut out, Some(group_id))?;
+    Ok(out.into())
 }
 
 /// The key of an offset's record.
-#[must_use]
-pub fn offset_key(group_id: &str, partition: &TopicPartition) -> Bytes {
+///
+/// # Errors
+/// When the group's id or the topic's name is too long for it.
+pub fn offset_key(group_id: &str, partition: &TopicPartition) -> Result<Bytes, StringTooLong> {
     let mut out = Vec::with_capacity(10 + group_id.len() + partition.topic.len());
     out.extend_from_slice(&OFFSET_KEY.to_be_bytes());
-    put_string(&mut out, Some(group_id));
-    put_string(&mut out, Some(&partition.topic));
+    put_string(&mut out, Some(group_id))?;
+    put_string(&mut out, Some(&partition.topic))?;
     out.extend_from_slice(&partition.partition.to_be_bytes());
-    out.into()
+    Ok(out.into())
 }
 
 /// A record's key and value.
-#[must_use]
-pub fn encode(record: &GroupRecord) -> (Bytes, Bytes) {
-    match record {
-        GroupRecord::Group(group) => (group_key(&group.group_id), encode_group(group)),
+///
+/// # Errors
+/// When one of its strings is too long for it.
+pub fn encode(record: &GroupRecord) -> Result<(Bytes, Bytes), StringTooLong> {
+    Ok(match record {
+        GroupRecord::Group(group) => (group_key(&group.group_id)?, encode_group(group)?),
         GroupRecord::Offset(offset) => {
-            (offset_key(&offset.group_id, &offset.partition), encode_offset(offset))
+            (offset_key(&offset.group_id, &offset.partition)?, encode_offset(offset))
         }
-    }
+    })
 }
 
 fn encode_offset(record: &OffsetRecord) -> Bytes {
@@ -108,26 +129,26 @@ fn encode_offset(record: &OffsetRecord) -> Bytes {
 }
 
 /// The value of a group's record.
-fn encode_group(group: &GroupMetadata) -> Bytes {
+fn encode_group(group: &GroupMetadata) -> Result<Bytes, StringTooLong> {
     let mut out = Vec::new();
     out.extend_from_slice(&GROUP_VALUE.to_be_bytes());
-    put_string(&mut out, Some(&group.protocol_type));
+    put_string(&mut out, Some(&group.protocol_type))?;
     out.extend_from_slice(&group.generation.to_be_bytes());
-    put_string(&mut out, group.protocol_name.as_deref());
-    put_string(&mut out, group.leader.as_deref());
+    put_string(&mut out, group.protocol_name.as_deref())?;
+    put_string(&mut out, group.leader.as_deref())?;
     out.extend_from_slice(&group.state_timestamp.0.to_be_bytes());
     out.extend_from_slice(&(group.members.len() as i32).to_be_bytes());
     for member in &group.members {
-        put_string(&mut out, Some(&member.member_id));
-        put_string(&mut out, member.group_instance_id.as_deref());
-        put_string(&mut out, Some(&member.client_id));
-        put_string(&mut out, Some(&member.client_host));
+        put_string(&mut out, Some(&member.member_id))?;
+        put_string(&mut out, member.group_instance_id.as_deref())?;
+        put_string(&mut out, Some(&member.client_id))?;
+        put_string(&mut out, Some(&member.client_host))?;
         out.extend_from_slice(&member.rebalance_timeout_ms.to_be_bytes());
         out.extend_from_slice(&member.session_timeout_ms.to_be_bytes());
         put_bytes(&mut out, &member.subscription);
         put_bytes(&mut out, &member.assignment);
     }
-    out.into()
+    Ok(out.into())
 }
 
 /// Reads a record from its key and value. `None` for the key of something else.
@@ -201,10 +222,12 @@ fn decode_group(group_id: String, value: &Bytes) -> Result<GroupMetadata, Record
     })
 }
 
-fn put_string(out: &mut Vec<u8>, text: Option<&str>) {
-    let len = text.map_or(-1, |text| text.len() as i16);
-    out.extend_from_slice(&len.to_be_bytes());
+fn put_string(out: &mut Vec<u8>, text: Option<&str>) -> Result<(), StringTooLong> {
+    let too_long = |text: &str| StringTooLong { bytes: text.len() };
+    let len = text.map(|text| i16::try_from(text.len()).map_err(|_| too_long(text)));
+    out.extend_from_slice(&len.transpose()?.unwrap_or(-1).to_be_bytes());
     out.extend_from_slice(text.unwrap_or_default().as_bytes());
+    Ok(())
 }
 
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -340,10 +363,10 @@ mod tests {
 
     #[test]
     fn groups_are_written_as_kafka_writes_them() {
-        assert_eq!(group_key("baristas"), bytes(KEY));
+        assert_eq!(group_key("baristas"), Ok(bytes(KEY)));
         for (group, golden) in groups() {
             let record = GroupRecord::Group(group);
-            assert_eq!(encode(&record), (bytes(KEY), golden.clone()));
+            assert_eq!(encode(&record), Ok((bytes(KEY), golden.clone())));
             assert_eq!(decode(&bytes(KEY), &golden), Ok(Some(record)));
         }
         let other_key = bytes("0003000862617269737461730006");
@@ -366,13 +389,23 @@ mod tests {
             metadata: "m".to_owned(),
             commit_timestamp: Timestamp(1_767_225_600_000),
         });
-        assert_eq!(encode(&record), (key.clone(), golden.clone()));
+        assert_eq!(encode(&record), Ok((key.clone(), golden.clone())));
         for value in [&golden, &with_id] {
             assert_eq!(decode(&key, value), Ok(Some(record.clone())));
         }
         for len in 0..golden.len() - 1 {
             assert!(decode(&key, &golden.slice(..len)).is_err(), "cut at {len}");
         }
+    }
+
+    #[test]
+    fn a_string_whose_length_does_not_fit_is_refused() {
+        let long = "g".repeat(32_768);
+        assert!(group_key(&long[1..]).is_ok());
+        assert_eq!(group_key(&long), Err(StringTooLong { bytes: 32_768 }));
+        let mut group = GroupMetadata::empty("baristas", Timestamp(0));
+        group.members = vec![member("a", Some(&long), "client")];
+        assert_eq!(encode(&GroupRecord::Group(group)), Err(StringTooLong { bytes: 32_768 }));
     }
 
     #[test]

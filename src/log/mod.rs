@@ -18,10 +18,10 @@
 //!
 //! # Simplifications versus Kafka
 //!
-//! An append that fails leaves the log as it was; the next one is tried. A truncation counts even if
-//! the disk keeps the files. Kafka takes the log's directory offline. Files come into being with the first batch. Indexes are neither
-//! preallocated nor mapped. Jitter of the roll time follows from the segment's name instead of a
-//! random draw.
+//! An append that fails leaves the log as it was; the next one is tried. A truncation counts even
+//! if the disk keeps the files. Kafka takes the log's directory offline. Files come into being with
+//! the first batch. Indexes are neither preallocated nor mapped. Jitter of the roll time follows
+//! from the segment's name instead of a random draw.
 
 mod append_vec;
 mod config;
