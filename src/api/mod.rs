@@ -5,6 +5,7 @@
 //! only saves bytes on the wire.
 
 mod configs;
+mod consumer_protocol;
 mod fetch;
 mod find_coordinator;
 mod group_admin;
@@ -12,6 +13,7 @@ mod groups;
 mod list_offsets;
 mod metadata;
 mod offsets;
+mod primitives;
 mod produce;
 mod topics;
 
@@ -22,6 +24,7 @@ pub use configs::{
     ConfigResourceType, DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResponse,
     DescribeConfigsResult, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
+pub use consumer_protocol::{Assignment, Subscription};
 pub use fetch::{FetchPartition, FetchRequest, FetchResponse, FetchedPartition, IsolationLevel};
 pub use find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
 pub use group_admin::{
@@ -46,6 +49,7 @@ pub use offsets::{
     OffsetFetchGroup, OffsetFetchRequest, OffsetFetchResponse, OffsetFetchResponseGroup,
     OffsetFetchResponsePartition,
 };
+pub use primitives::{DecodeError, Reader, StringTooLong, put_bytes, put_i32, put_string};
 pub use produce::{ProducePartition, ProduceRequest, ProduceResponse, ProducedPartition};
 pub use topics::{
     CreatableTopic, CreatableTopicResult, CreatePartitionsRequest, CreatePartitionsResponse,

@@ -13,11 +13,12 @@ use crate::api::{
     DescribedGroup, FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatResponse,
     JoinGroupResponse, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse,
     OffsetCommitPartition, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchGroup,
-    OffsetFetchRequest, OffsetFetchResponse, OffsetFetchResponseGroup, Response, SyncGroupResponse,
+    OffsetFetchRequest, OffsetFetchResponse, OffsetFetchResponseGroup, Response, StringTooLong,
+    SyncGroupResponse,
 };
 use crate::coordinator::{
-    Caller, Context, GroupConfig, GroupCoordinator, GroupEffect, GroupRequest, StringTooLong,
-    decode, encode, group_key, offset_key,
+    Caller, Context, GroupConfig, GroupCoordinator, GroupEffect, GroupRequest, decode, encode,
+    group_key, offset_key,
 };
 use crate::error::ErrorCode;
 use crate::hash::group_partition;

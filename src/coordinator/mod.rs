@@ -52,7 +52,7 @@ use crate::types::{LeaderEpoch, Offset, Time, Timestamp, TopicPartition};
 use group::Group;
 use timers::{Timer, Timers};
 
-pub use records::{StringTooLong, decode, encode, group_key, offset_key};
+pub use records::{decode, encode, group_key, offset_key};
 pub use state::GroupState;
 
 /// Whom to answer: a connection, and the request's number on it.

@@ -12,18 +12,16 @@
 //!            rebalanceTimeout int32 · sessionTimeout int32 · subscription bytes · assignment bytes ]
 //! ```
 //!
-//! Numbers are big-endian; a string is an int16 length and so many bytes, −1 for null; bytes and
-//! arrays have an int32 length. A compact string has a varint of its length + 1.
+//! [`api`](crate::api) says how strings, bytes and arrays look.
 //!
 //! # Simplifications versus Kafka Older versions of the values are not read: of groups those before
 //! 3 (Kafka 2.3), of offsets those before 4 (Kafka 4.1). An offset's topic id, a tagged field, is
 //! neither written nor kept.
 
-use std::fmt;
-
 use bytes::Bytes;
 
 use super::{GroupMetadata, GroupRecord, MemberMetadata, OffsetRecord};
+use crate::api::{DecodeError, Reader, StringTooLong, put_bytes, put_string};
 use crate::types::{LeaderEpoch, Offset, Timestamp, TopicPartition};
 
 /// What a key begins with that names a group and a partition.
@@ -40,38 +38,6 @@ const GROUP_VALUE: i16 = 3;
 
 /// The smallest member: four empty strings, two numbers and twice no bytes.
 const SMALLEST_MEMBER: usize = 24;
-
-/// What is wrong with a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RecordError {
-    /// Where the bytes end too early, or hold what cannot be.
-    pub position: usize,
-    /// What should stand there.
-    pub expected: &'static str,
-}
-
-impl fmt::Display for RecordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no {} at byte {} of a group's record", self.expected, self.position)
-    }
-}
-
-impl std::error::Error for RecordError {}
-
-/// A string is longer than the 32767 bytes that its length can tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StringTooLong {
-    /// How long it is, in bytes.
-    pub bytes: usize,
-}
-
-impl fmt::Display for StringTooLong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a string of {} bytes: a group's record holds 32767 at most", self.bytes)
-    }
-}
-
-impl std::error::Error for StringTooLong {}
 
 /// The key of a group's record.
 ///
@@ -145,8 +111,8 @@ fn encode_group(group: &GroupMetadata) -> Result<Bytes, StringTooLong> {
         put_string(&mut out, Some(&member.client_host))?;
         out.extend_from_slice(&member.rebalance_timeout_ms.to_be_bytes());
         out.extend_from_slice(&member.session_timeout_ms.to_be_bytes());
-        put_bytes(&mut out, &member.subscription);
-        put_bytes(&mut out, &member.assignment);
+        put_bytes(&mut out, Some(&member.subscription));
+        put_bytes(&mut out, Some(&member.assignment));
     }
     Ok(out.into())
 }
@@ -155,9 +121,9 @@ fn encode_group(group: &GroupMetadata) -> Result<Bytes, StringTooLong> {
 ///
 /// # Errors
 /// Where the bytes are not what Kafka writes.
-pub fn decode(key: &[u8], value: &Bytes) -> Result<Option<GroupRecord>, RecordError> {
+pub fn decode(key: &[u8], value: &Bytes) -> Result<Option<GroupRecord>, DecodeError> {
     let key = Bytes::copy_from_slice(key);
-    let mut reader = Reader { bytes: &key, at: 0 };
+    let mut reader = Reader::new(&key);
     Ok(match reader.i16()? {
         OFFSET_KEY => {
             let group_id = reader.string()?;
@@ -174,33 +140,30 @@ fn decode_offset(
     group_id: String,
     partition: TopicPartition,
     value: &Bytes,
-) -> Result<OffsetRecord, RecordError> {
-    let mut reader = Reader { bytes: value, at: 0 };
+) -> Result<OffsetRecord, DecodeError> {
+    let mut reader = Reader::new(value);
     if reader.i16()? != OFFSET_VALUE {
-        return Err(RecordError { position: 0, expected: "version 4" });
+        return Err(DecodeError { position: 0, expected: "version 4" });
     }
-    let offset = Offset(i64::from_be_bytes(reader.array("int64")?));
+    let offset = Offset(reader.i64()?);
     let leader_epoch = LeaderEpoch(reader.i32()?);
     let metadata = reader.compact_string()?;
-    let commit_timestamp = Timestamp(i64::from_be_bytes(reader.array("int64")?));
+    let commit_timestamp = Timestamp(reader.i64()?);
     Ok(OffsetRecord { group_id, partition, offset, leader_epoch, metadata, commit_timestamp })
 }
 
-fn decode_group(group_id: String, value: &Bytes) -> Result<GroupMetadata, RecordError> {
-    let mut reader = Reader { bytes: value, at: 0 };
+fn decode_group(group_id: String, value: &Bytes) -> Result<GroupMetadata, DecodeError> {
+    let mut reader = Reader::new(value);
     if reader.i16()? != GROUP_VALUE {
-        return Err(RecordError { position: 0, expected: "version 3" });
+        return Err(DecodeError { position: 0, expected: "version 3" });
     }
     let protocol_type = reader.string()?;
     let generation = reader.i32()?;
     let protocol_name = reader.nullable_string()?;
     let leader = reader.nullable_string()?;
-    let state_timestamp = Timestamp(i64::from_be_bytes(reader.array("int64")?));
-    let count = reader.length("array")?;
-    // A count that the bytes cannot hold makes no large allocation.
-    let mut members = Vec::with_capacity(count.min(value.len() / SMALLEST_MEMBER));
-    for _ in 0..count {
-        members.push(MemberMetadata {
+    let state_timestamp = Timestamp(reader.i64()?);
+    let members = reader.items(SMALLEST_MEMBER, |reader| {
+        Ok(MemberMetadata {
             member_id: reader.string()?,
             group_instance_id: reader.nullable_string()?,
             client_id: reader.string()?,
@@ -209,8 +172,8 @@ fn decode_group(group_id: String, value: &Bytes) -> Result<GroupMetadata, Record
             session_timeout_ms: reader.i32()?,
             subscription: reader.bytes()?,
             assignment: reader.bytes()?,
-        });
-    }
+        })
+    })?;
     Ok(GroupMetadata {
         group_id,
         protocol_type,
@@ -220,95 +183,6 @@ fn decode_group(group_id: String, value: &Bytes) -> Result<GroupMetadata, Record
         state_timestamp,
         members,
     })
-}
-
-fn put_string(out: &mut Vec<u8>, text: Option<&str>) -> Result<(), StringTooLong> {
-    let too_long = |text: &str| StringTooLong { bytes: text.len() };
-    let len = text.map(|text| i16::try_from(text.len()).map_err(|_| too_long(text)));
-    out.extend_from_slice(&len.transpose()?.unwrap_or(-1).to_be_bytes());
-    out.extend_from_slice(text.unwrap_or_default().as_bytes());
-    Ok(())
-}
-
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.extend_from_slice(&(bytes.len() as i32).to_be_bytes());
-    out.extend_from_slice(bytes);
-}
-
-struct Reader<'a> {
-    bytes: &'a Bytes,
-    at: usize,
-}
-
-impl Reader<'_> {
-    fn take(&mut self, len: usize, expected: &'static str) -> Result<Bytes, RecordError> {
-        let end = self.at.checked_add(len).filter(|&end| end <= self.bytes.len());
-        let end = end.ok_or(RecordError { position: self.at, expected })?;
-        let taken = self.bytes.slice(self.at..end);
-        self.at = end;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self, expected: &'static str) -> Result<[u8; N], RecordError> {
-        let mut array = [0; N];
-        array.copy_from_slice(&self.take(N, expected)?);
-        Ok(array)
-    }
-
-    fn i16(&mut self) -> Result<i16, RecordError> {
-        self.array("int16").map(i16::from_be_bytes)
-    }
-
-    fn i32(&mut self) -> Result<i32, RecordError> {
-        self.array("int32").map(i32::from_be_bytes)
-    }
-
-    fn length(&mut self, expected: &'static str) -> Result<usize, RecordError> {
-        let position = self.at;
-        usize::try_from(self.i32()?).map_err(|_| RecordError { position, expected })
-    }
-
-    fn bytes(&mut self) -> Result<Bytes, RecordError> {
-        let len = self.length("bytes")?;
-        self.take(len, "bytes")
-    }
-
-    fn compact_string(&mut self) -> Result<String, RecordError> {
-        let position = self.at;
-        let error = RecordError { position, expected: "compact string" };
-        let (mut len, mut shift) = (0_usize, 0);
-        loop {
-            let [byte] = self.array("varint")?;
-            len |= usize::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte < 0x80 {
-                break;
-            }
-            if shift > 28 {
-                return Err(error);
-            }
-        }
-        let len = len.checked_sub(1).ok_or(error)?;
-        let bytes = self.take(len, "compact string")?;
-        String::from_utf8(bytes.to_vec()).map_err(|_| error)
-    }
-
-    fn nullable_string(&mut self) -> Result<Option<String>, RecordError> {
-        let position = self.at;
-        let len = self.i16()?;
-        if len == -1 {
-            return Ok(None);
-        }
-        let error = RecordError { position, expected: "string" };
-        let len = usize::try_from(len).map_err(|_| error)?;
-        let bytes = self.take(len, "string")?;
-        String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| error)
-    }
-
-    fn string(&mut self) -> Result<String, RecordError> {
-        let position = self.at;
-        self.nullable_string()?.ok_or(RecordError { position, expected: "string" })
-    }
 }
 
 #[cfg(test)]
