@@ -34,7 +34,9 @@ pub use cluster::{
 };
 pub use error::{Error, ErrorCode};
 pub use partition::Partition;
-pub use sim::{Fault, Journal, Node, Pending, RandomFaults, StateDiff, View};
+pub use sim::{
+    Fault, GroupView, Journal, MemberView, Node, Pending, RandomFaults, StateDiff, View,
+};
 pub use types::{BrokerId, EventId, Offset, Time, Timestamp, TopicPartition};
 
 /// No configs: Kafka's defaults for everything.

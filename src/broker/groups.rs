@@ -143,6 +143,11 @@ impl Broker {
         }
     }
 
+    /// The coordinators of this broker, for a reader.
+    pub fn coordinators(&self) -> impl Iterator<Item = &GroupCoordinator> {
+        self.coordinators.values()
+    }
+
     fn group_config(&self) -> GroupConfig {
         GroupConfig {
             initial_rebalance_delay_ms: self.config.group_initial_rebalance_delay_ms,

@@ -74,7 +74,7 @@ impl Consumer {
         let mut first = Ok(());
         let mut outcome = self.call(call, what)?;
         while let Outcome::UserCall(call) = outcome {
-            let (answer, result) = self.runner.run(*call);
+            let (answer, result) = self.runner.run(*call)?;
             first = first.and(result);
             outcome = self.call(Call::Answer(answer, true), what)?;
         }
@@ -103,7 +103,7 @@ impl Consumer {
         let (shared, handle) = (&self.runner.shared, self.runner.handle);
         let mut outcome = shared.call_at(handle, poll_call(timeout), "a poll")?;
         while let Outcome::UserCall(call) = outcome {
-            let (answer, result) = self.runner.run(*call);
+            let (answer, result) = self.runner.run(*call)?;
             outcome = shared.call(handle, Call::Answer(answer, result.is_ok()), "a poll")?;
             result?;
         }

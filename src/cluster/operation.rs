@@ -93,10 +93,12 @@ impl<T> Operation<T> {
     /// Runs the user's code if it has to run, and lets the call go on unless that failed.
     fn run_user_code(&mut self) {
         while let State::Interrupted { call, .. } = &self.state {
-            let (answer, result) = self.runner.run((**call).clone());
-            let goes_on = result.is_ok();
-            let begun = State::begin(&self.runner, |_| Call::Answer(answer, goes_on));
-            self.state = result.and(begun).unwrap_or_else(|error| State::Ready(Err(error)));
+            let state = self.runner.run((**call).clone()).and_then(|(answer, result)| {
+                let goes_on = result.is_ok();
+                let begun = State::begin(&self.runner, |_| Call::Answer(answer, goes_on));
+                result.and(begun)
+            });
+            self.state = state.unwrap_or_else(|error| State::Ready(Err(error)));
         }
     }
 

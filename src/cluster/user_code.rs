@@ -106,16 +106,25 @@ impl Runner {
     }
 
     /// Runs what is to run; gives the answer for the consumer, and what the user's code ended with.
-    pub fn run(&self, call: UserCall) -> (UserAnswer, Result<(), Error>) {
-        let (assignor, partitions, members) = match call {
-            UserCall::Assign { assignor, partitions, members } => (assignor, partitions, members),
-            call => return (UserAnswer::Done, self.tell(&call)),
+    ///
+    /// # Errors
+    /// [`Error::Rewound`] when the world was put back meanwhile: nobody waits for the answer there.
+    pub fn run(&self, call: UserCall) -> Result<(UserAnswer, Result<(), Error>), Error> {
+        let timeline = self.shared.look().timeline();
+        let (answer, result) = match call {
+            UserCall::Assign { assignor, partitions, members } => {
+                let assignor = self.code.lock().assignors.get(&assignor).cloned();
+                let answer = assignor.map_or(UserAnswer::Done, |assignor| {
+                    UserAnswer::Assigned(assignor.assign(&partitions, &members))
+                });
+                (answer, Ok(()))
+            }
+            call => (UserAnswer::Done, self.tell(&call)),
         };
-        let assignor = self.code.lock().assignors.get(&assignor).cloned();
-        let answer = assignor.map_or(UserAnswer::Done, |assignor| {
-            UserAnswer::Assigned(assignor.assign(&partitions, &members))
-        });
-        (answer, Ok(()))
+        if self.shared.look().timeline() != timeline {
+            return Err(Error::Rewound);
+        }
+        Ok((answer, result))
     }
 
     fn tell(&self, call: &UserCall) -> Result<(), Error> {

@@ -13,7 +13,7 @@ use crate::types::Timestamp;
 
 /// A member of a group.
 #[derive(Clone, Debug)]
-pub(super) struct Member {
+pub struct Member {
     pub instance_id: Option<String>,
     pub client_id: String,
     pub client_host: String,
@@ -57,7 +57,7 @@ impl Member {
 
 /// A group.
 #[derive(Clone, Debug)]
-pub(super) struct Group {
+pub struct Group {
     state: GroupState,
     /// When it came into its state.
     pub since: Timestamp,
@@ -78,7 +78,7 @@ pub(super) struct Group {
     /// Someone has joined since the initial delay began.
     pub has_newcomer: bool,
     /// The rebalance that is on is the first one of a group that was empty.
-    pub initial_delay: Option<InitialDelay>,
+    pub(super) initial_delay: Option<InitialDelay>,
 }
 
 impl Group {

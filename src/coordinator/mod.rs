@@ -49,9 +49,9 @@ use crate::error::ErrorCode;
 use crate::random::Random;
 use crate::types::{LeaderEpoch, Offset, Time, Timestamp, TopicPartition};
 
-use group::Group;
 use timers::{Timer, Timers};
 
+pub use group::{Group, Member};
 pub use records::{decode, encode, group_key, offset_key};
 pub use state::GroupState;
 
@@ -349,6 +349,17 @@ impl GroupCoordinator {
     #[must_use]
     pub fn state(&self, group_id: &str) -> Option<GroupState> {
         self.groups.get(group_id).map(Group::state)
+    }
+
+    /// All groups, by their ids.
+    #[must_use]
+    pub fn groups(&self) -> &BTreeMap<String, Group> {
+        &self.groups
+    }
+
+    /// What a group has committed.
+    pub fn committed(&self, group_id: &str) -> impl Iterator<Item = &OffsetRecord> {
+        self.offsets.get(group_id).into_iter().flat_map(BTreeMap::values)
     }
 
     fn reply(&mut self, caller: Caller, response: Response) {

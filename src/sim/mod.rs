@@ -34,5 +34,5 @@ pub(crate) use journal::{Checkpoints, JournalPosition};
 pub use pending::Pending;
 pub(crate) use trace::TracePosition;
 pub use trace::{Actor, Direction, Trace, TraceEntry, TraceEvent};
-pub use view::View;
+pub use view::{GroupView, MemberView, View};
 pub use world::{Latency, Setup, World};

@@ -1,7 +1,9 @@
 //! Looking into the world without changing it.
 
 use super::world::World;
+use crate::api::Assignment;
 use crate::broker::Broker;
+use crate::coordinator::{Group, GroupCoordinator, GroupState, Member};
 use crate::partition::Partition;
 use crate::record::RecordBatch;
 use crate::types::{BrokerId, Offset, Time, TopicName, TopicPartition};
@@ -55,5 +57,100 @@ impl<'a> View<'a> {
     pub fn partition(&self, partition: impl Into<TopicPartition>) -> Option<&'a Partition> {
         let wanted = partition.into();
         self.replicas().find(|replica| *replica.name() == wanted && replica.is_leader())
+    }
+
+    /// All groups of all coordinators. Those of a broker that has crashed are as it left them.
+    pub fn groups(&self) -> impl Iterator<Item = GroupView<'a>> {
+        let coordinators = self.world.brokers().flat_map(Broker::coordinators);
+        coordinators.flat_map(|coordinator| {
+            let groups = coordinator.groups().iter();
+            groups.map(move |(id, group)| GroupView { id, group, coordinator })
+        })
+    }
+
+    /// A group; `None` when there is no such group.
+    #[must_use]
+    pub fn group(&self, group_id: &str) -> Option<GroupView<'a>> {
+        self.groups().find(|group| group.id() == group_id)
+    }
+}
+
+/// A group, as its coordinator has it.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupView<'a> {
+    id: &'a str,
+    group: &'a Group,
+    coordinator: &'a GroupCoordinator,
+}
+
+impl<'a> GroupView<'a> {
+    /// Its `group.id`.
+    #[must_use]
+    pub fn id(&self) -> &'a str {
+        self.id
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> GroupState {
+        self.group.state()
+    }
+
+    /// Its generation; 0 before the first one.
+    #[must_use]
+    pub fn generation(&self) -> i32 {
+        self.group.generation
+    }
+
+    /// The id of the member that assigns.
+    #[must_use]
+    pub fn leader(&self) -> Option<&'a str> {
+        self.group.leader.as_deref()
+    }
+
+    /// The name of the assignor that the generation uses.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&'a str> {
+        self.group.protocol_name.as_deref()
+    }
+
+    /// The members, in the order of their ids.
+    pub fn members(&self) -> impl ExactSizeIterator<Item = MemberView<'a>> + use<'a> {
+        self.group.members().map(|(id, member)| MemberView { id, member })
+    }
+
+    /// How far the group has come: the offset committed of each partition for which there is one.
+    pub fn committed(&self) -> impl Iterator<Item = (&'a TopicPartition, Offset)> + use<'a> {
+        let records = self.coordinator.committed(self.id);
+        records.map(|record| (&record.partition, record.offset))
+    }
+}
+
+/// A member of a group, as the coordinator has it.
+#[derive(Clone, Copy, Debug)]
+pub struct MemberView<'a> {
+    id: &'a str,
+    member: &'a Member,
+}
+
+impl<'a> MemberView<'a> {
+    /// The id that the coordinator gave it.
+    #[must_use]
+    pub fn id(&self) -> &'a str {
+        self.id
+    }
+
+    /// Its `group.instance.id`, if it is a static member.
+    #[must_use]
+    pub fn group_instance_id(&self) -> Option<&'a str> {
+        self.member.instance_id.as_deref()
+    }
+
+    /// What the leader has assigned to it, in the leader's order. Nothing while the group
+    /// rebalances, and for members that are no consumers.
+    #[must_use]
+    pub fn assignment(&self) -> Vec<TopicPartition> {
+        let read = Assignment::decode(&self.member.assignment);
+        read.map_or_else(|_| Vec::new(), |assignment| assignment.partitions)
     }
 }

@@ -59,7 +59,12 @@ impl Consumer {
         self.run(now, effects);
     }
 
-    fn lose_connection(&mut self, now: Time, broker: BrokerId, effects: &mut Vec<Effect>) {
+    pub(super) fn lose_connection(
+        &mut self,
+        now: Time,
+        broker: BrokerId,
+        effects: &mut Vec<Effect>,
+    ) {
         self.metadata.invalidate();
         self.lose_coordinator_at(now, broker);
         for sent in self.network.disconnected(now, broker) {

@@ -2,7 +2,7 @@
 
 use super::super::{Consumer, Sent};
 use super::commit::CommitKind;
-use super::{Interrupted, MemberState, Topics};
+use super::{Interrupted, MemberState, Phase, Topics};
 use crate::api::{LeaveGroupRequest, MemberIdentity, Request};
 use crate::client::{ClientEvent, Effect, OpId, Outcome, Progress, UserCall};
 use crate::error::Error;
@@ -140,7 +140,12 @@ impl Consumer {
         }
         group.is_leaving = false;
         self.leave_group(now, "it unsubscribes", effects);
+        self.drop_rebalance_commits();
         if let Some(group) = &mut self.group {
+            if !matches!(group.phase, Phase::AwaitingOldJoin) {
+                // What it was about to take over or to give up is nobody's business any more.
+                group.phase = Phase::Settled;
+            }
             group.topics = Topics::None;
             group.joined = None;
             group.assigned_for = None;

@@ -175,6 +175,13 @@ impl Consumer {
         });
     }
 
+    /// It has left: what was to be committed before a rebalance is others' to read.
+    pub(super) fn drop_rebalance_commits(&mut self) {
+        if let Some(group) = &mut self.group {
+            group.commits.retain(|commit| commit.kind != CommitKind::Rebalance);
+        }
+    }
+
     pub(super) fn commit_for_rebalance(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let offsets = self.all_consumed();
         if !offsets.is_empty() {
@@ -187,6 +194,9 @@ impl Consumer {
     pub(in super::super) fn auto_commit(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let Some(group) = &mut self.group else { return };
         let Some(interval_ms) = group.config.auto_commit_interval_ms else { return };
+        if group.is_subscribed() && !group.is_at_rest() {
+            return;
+        }
         if group.next_auto_commit == Time(0) {
             group.next_auto_commit = now.after_ms(interval_ms);
         }

@@ -97,9 +97,12 @@ impl Consumer {
             return;
         }
         if group.heartbeat.session <= now {
-            // It may be another one by now.
-            group.lose_coordinator(now);
+            // It may be another one by now, or the connection is dead.
             group.heartbeat.session = now.after_ms(group.heartbeat.session_ms);
+            if let Some(broker) = group.coordinator() {
+                effects.push(Effect::Disconnect { broker });
+                self.lose_connection(now, broker, effects);
+            }
         }
         if !self.find_coordinator(now, effects) {
             return;

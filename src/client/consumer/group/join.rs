@@ -39,13 +39,13 @@ impl Consumer {
                     let is_over = *until <= now || !group.is_committing_for_rebalance();
                     is_over && self.give_up(effects)
                 }
-                Phase::GivingUp => self.given_up(now),
+                Phase::GivingUp(_) => self.given_up(now),
                 Phase::Joining(not_before) => *not_before <= now && self.join(now, effects),
                 Phase::Leading { .. } => self.lead(now, effects),
                 Phase::Assigned(_) => self.take_over(effects),
                 Phase::Revoking(_) => self.revoked(now, effects),
                 Phase::Telling => self.settle(),
-                Phase::AwaitingJoin | Phase::AwaitingSync => false,
+                Phase::AwaitingJoin | Phase::AwaitingOldJoin | Phase::AwaitingSync => false,
             };
             self.tell_group(effects);
             if !stepped {
@@ -74,45 +74,38 @@ impl Consumer {
     /// What the member has to give up before it joins: all, or what it does not want any more.
     fn give_up(&mut self, effects: &mut Vec<Effect>) -> bool {
         let Some(group) = &mut self.group else { return false };
-        group.phase = Phase::GivingUp;
-        let is_wanted = |partition: &&TopicPartition| group.topics.contains(&partition.topic);
-        if group.generation.id < 0 || group.generation.member_id.is_empty() {
-            let lost: Vec<_> = self.assigned.keys().cloned().collect();
-            if !lost.is_empty() {
-                let partitions = lost.clone();
-                effects.push(Effect::Event(ClientEvent::PartitionsLost { partitions }));
-                self.ask_user(UserCall::Lost(lost));
-            }
-            return true;
-        }
-        let revoked: Vec<_> = match group.protocol {
-            RebalanceProtocol::Eager => self.assigned.keys().cloned().collect(),
-            RebalanceProtocol::Cooperative => {
-                self.assigned.keys().filter(|partition| !is_wanted(partition)).cloned().collect()
-            }
-        };
+        let is_out = group.generation.id < 0 || group.generation.member_id.is_empty();
         let is_eager = group.protocol == RebalanceProtocol::Eager;
-        if !revoked.is_empty() {
-            let partitions = revoked.clone();
-            effects.push(Effect::Event(ClientEvent::PartitionsRevoked { partitions }));
+        let goes = |partition: &&TopicPartition| {
+            is_out || is_eager || !group.topics.contains(&partition.topic)
+        };
+        let gone: Vec<TopicPartition> = self.assigned.keys().filter(goes).cloned().collect();
+        group.phase = Phase::GivingUp(gone.clone());
+        if !gone.is_empty() {
+            let partitions = gone.clone();
+            effects.push(Effect::Event(match is_out {
+                true => ClientEvent::PartitionsLost { partitions },
+                false => ClientEvent::PartitionsRevoked { partitions },
+            }));
         }
-        // Kafka's eager listener is told even of nothing.
-        if is_eager || !revoked.is_empty() {
-            self.ask_user(UserCall::Revoked(revoked));
+        if is_out && !gone.is_empty() {
+            self.ask_user(UserCall::Lost(gone));
+        } else if !is_out && (is_eager || !gone.is_empty()) {
+            // Kafka's eager listener is told even of nothing.
+            self.ask_user(UserCall::Revoked(gone));
         }
         true
     }
 
-    /// The listener has been told: the partitions go.
+    /// The listener has been told: the partitions go. As in Kafka just these, even if the member is
+    /// out of its generation, or wants other topics, by now.
     fn given_up(&mut self, now: Time) -> bool {
         let Some(group) = &mut self.group else { return false };
-        let keeps = group.protocol == RebalanceProtocol::Cooperative
-            && group.generation.id >= 0
-            && !group.generation.member_id.is_empty();
-        let topics = &group.topics;
-        self.assigned.retain(|partition, _| keeps && topics.contains(&partition.topic));
-        group.phase = Phase::Joining(now);
+        let Phase::GivingUp(gone) = std::mem::replace(&mut group.phase, Phase::Joining(now)) else {
+            return false;
+        };
         group.group_topics.clear();
+        self.assigned.retain(|partition, _| !gone.contains(partition));
         let assigned = &self.assigned;
         self.buffer.retain(|partition| assigned.contains_key(partition));
         true
@@ -190,7 +183,7 @@ impl Consumer {
     pub(in super::super) fn on_joined(&mut self, sent: Generation, response: JoinGroupResponse) {
         // Kafka's client reads it when it is polled.
         if let Some(group) = &mut self.group
-            && matches!(group.phase, Phase::AwaitingJoin)
+            && matches!(group.phase, Phase::AwaitingJoin | Phase::AwaitingOldJoin)
         {
             group.unread = Some((sent, response));
         }
@@ -200,7 +193,12 @@ impl Consumer {
     fn read_join(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let Some(group) = &mut self.group else { return };
         let Some((sent, response)) = group.unread.take() else { return };
+        let is_old = matches!(group.phase, Phase::AwaitingOldJoin);
+        if is_old {
+            group.phase = Phase::Settled;
+        }
         match response.error_code {
+            ErrorCode::None if is_old => {}
             ErrorCode::None if response.protocol_type.as_deref().is_some_and(|t| t != CONSUMER) => {
                 let error = self.group_error(ErrorCode::InconsistentGroupProtocol);
                 self.fail_join(now, Some(error), false);
@@ -225,6 +223,7 @@ impl Consumer {
             }
             ErrorCode::UnknownMemberId => {
                 if sent == group.generation {
+                    group.phase = Phase::Settled;
                     group.reset("the coordinator did not know the member any more", false);
                 }
                 self.fail_join(now, None, true);
@@ -335,6 +334,9 @@ impl Consumer {
         match sent {
             Sent::JoinGroup(_) if matches!(group.phase, Phase::AwaitingJoin) => {
                 self.fail_join(now, None, false);
+            }
+            Sent::JoinGroup(_) if matches!(group.phase, Phase::AwaitingOldJoin) => {
+                group.phase = Phase::Settled;
             }
             Sent::SyncGroup(generation)
                 if matches!(group.phase, Phase::AwaitingSync)

@@ -11,6 +11,8 @@
 //! | joining | JoinGroup is sent | awaiting join |
 //! | awaiting join | it is in a generation; as its leader, or not | leading; awaiting sync |
 //! | awaiting join | it needs an id, or is refused | joining |
+//! | awaiting join | a heartbeat tells that it is out, or it leaves | awaiting old join |
+//! | awaiting old join | the answer comes | settled |
 //! | leading | the partitions are known and assigned, SyncGroup is sent | awaiting sync |
 //! | awaiting sync | the assignment comes | assigned |
 //! | awaiting sync | the group rebalances again | joining |
@@ -51,7 +53,7 @@ use crate::client::{ClientEvent, Effect, OpId, Outcome, UserCall};
 use crate::config::GroupRebalanceConfig;
 use crate::error::Error;
 use crate::random::Random;
-use crate::types::{BrokerId, Time, TopicName};
+use crate::types::{BrokerId, Time, TopicName, TopicPartition};
 
 use super::Consumer;
 pub use assignment::GroupAssignment;
@@ -105,10 +107,14 @@ enum Phase {
     Settled,
     /// Offsets are committed before partitions are given up, until then at the latest.
     Committing(Time),
-    GivingUp,
+    /// These go when the listener has been told.
+    GivingUp(Vec<TopicPartition>),
     /// JoinGroup is to be sent, not before then.
     Joining(Time),
     AwaitingJoin,
+    /// It is out of the group, or has left it, while JoinGroup was under way: it joins again when
+    /// that has been answered, and does not count. Two at once would fence each other.
+    AwaitingOldJoin,
     Leading {
         members: BTreeMap<String, Member>,
         skip_assignment: bool,
@@ -231,6 +237,14 @@ impl Membership {
         !matches!(self.topics, Topics::None)
     }
 
+    /// Whether it has its assignment, and neither a rebalance nor a search for the coordinator is
+    /// on.
+    fn is_at_rest(&self) -> bool {
+        matches!(self.phase, Phase::Settled)
+            && self.rejoin.is_none()
+            && self.coordinator().is_some()
+    }
+
     /// Notes that it has to join. The first reason is the one that counts.
     fn request_rejoin(&mut self, why: &'static str) {
         self.rejoin.get_or_insert(why);
@@ -243,17 +257,21 @@ impl Membership {
         if !keep_member_id {
             self.generation.member_id.clear();
         }
-        self.unread = None;
+        let is_answered = self.unread.take().is_some();
         self.request_rejoin(why);
         match self.phase {
+            Phase::AwaitingJoin | Phase::AwaitingOldJoin if !is_answered => {
+                self.phase = Phase::AwaitingOldJoin;
+            }
             Phase::Joining(_)
             | Phase::AwaitingJoin
+            | Phase::AwaitingOldJoin
             | Phase::Leading { .. }
             | Phase::AwaitingSync
             | Phase::Assigned(_) => self.phase = Phase::Settled,
             Phase::Settled
             | Phase::Committing(_)
-            | Phase::GivingUp
+            | Phase::GivingUp(_)
             | Phase::Revoking(_)
             | Phase::Telling => {}
         }
