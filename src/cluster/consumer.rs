@@ -347,11 +347,11 @@ pub(super) fn poll_all(
             None => false,
         };
         if given.iter().any(has_news) || given.iter().all(Option::is_some) {
-            let nothing = || Ok(Vec::new());
-            return Ok(given
-                .iter_mut()
-                .map(|given| given.take().unwrap_or_else(nothing))
-                .collect());
+            // While a listener ran, others may have been given something, too.
+            let last = polls.iter_mut().zip(given).map(|(poll, given)| {
+                given.or_else(|| poll.take_at_once()).unwrap_or_else(|| Ok(Vec::new()))
+            });
+            return Ok(last.collect());
         }
         let mut driver = shared.enter()?;
         if driver.is_real() {

@@ -21,8 +21,8 @@ mod watch;
 
 use std::collections::BTreeMap;
 
-use kafkarium::Cluster;
 use kafkarium::trace::{BrokerEvent, ClientEvent, GroupState, TraceEvent};
+use kafkarium::{Cluster, Error};
 use scenario::Scenario;
 
 const GROUP: &str = "baristas";
@@ -41,6 +41,14 @@ fn run(seed: u64, tells: bool) -> (u32, Result<Met, String>) {
         println!("{}", scenario.cluster.trace());
     }
     (scenario.cluster.trace().fingerprint(), result)
+}
+
+/// A call may fail in these tests; what broke an invariant may not be passed over.
+fn may_fail<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Err(error @ Error::InvariantBroken { .. }) => Err(error),
+        result => Ok(result.ok()),
+    }
 }
 
 fn count_events(cluster: &Cluster, met: &mut Met) {

@@ -8,9 +8,9 @@ use kafkarium::{
     RebalanceListener, Time, TopicPartition,
 };
 
-use crate::GROUP;
 use crate::common::Draw;
 use crate::watch::GivenOut;
+use crate::{GROUP, may_fail};
 
 /// When a member commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +33,12 @@ pub struct Member {
 }
 
 /// Commits what was read, in the name of the generation that the consumer believes in.
-fn commit_tagged(consumer: &mut Consumer, is_sync: bool, read: &BTreeMap<TopicPartition, i64>) {
-    let Some(who) = consumer.group_metadata() else { return };
+fn commit_tagged(
+    consumer: &mut Consumer,
+    is_sync: bool,
+    read: &BTreeMap<TopicPartition, i64>,
+) -> Result<(), Error> {
+    let Some(who) = consumer.group_metadata() else { return Ok(()) };
     let kind = if is_sync { "sync" } else { "async" };
     let metadata = format!("{kind} {} {}", who.generation_id, who.member_id);
     let tag = |(partition, offset): (&TopicPartition, &i64)| {
@@ -43,11 +47,11 @@ fn commit_tagged(consumer: &mut Consumer, is_sync: bool, read: &BTreeMap<TopicPa
     };
     let offsets: Vec<_> = read.iter().map(tag).collect();
     // A stale member is refused, which is what the checks are about.
-    if is_sync {
-        drop(consumer.commit_sync_offsets(offsets));
-    } else {
-        drop(consumer.commit_async_offsets(offsets, drop));
-    }
+    may_fail(match is_sync {
+        true => consumer.commit_sync_offsets(offsets),
+        false => consumer.commit_async_offsets(offsets, drop),
+    })
+    .map(drop)
 }
 
 struct Listener {
@@ -61,7 +65,7 @@ impl RebalanceListener for Listener {
         consumer: &mut Consumer,
         _partitions: &[TopicPartition],
     ) -> Result<(), Error> {
-        if self.commits { consumer.commit_sync().or(Ok(())) } else { Ok(()) }
+        if self.commits { may_fail(consumer.commit_sync()).map(drop) } else { Ok(()) }
     }
 
     fn on_partitions_assigned(
@@ -119,7 +123,11 @@ impl Member {
     }
 
     /// What a poll gave is processed, and committed then.
-    pub fn process(&mut self, records: &[ConsumerRecord], given: &GivenOut) -> usize {
+    pub fn process(
+        &mut self,
+        records: &[ConsumerRecord],
+        given: &GivenOut,
+    ) -> Result<usize, Error> {
         let mut read = BTreeMap::new();
         let mut again = 0;
         for record in records {
@@ -129,22 +137,22 @@ impl Member {
         }
         match self.commits {
             _ if read.is_empty() => {}
-            Commits::Sync => commit_tagged(&mut self.consumer, true, &read),
-            Commits::Async => commit_tagged(&mut self.consumer, false, &read),
+            Commits::Sync => commit_tagged(&mut self.consumer, true, &read)?,
+            Commits::Async => commit_tagged(&mut self.consumer, false, &read)?,
             Commits::Auto | Commits::InListener => {}
         }
-        again
+        Ok(again)
     }
 
     /// A member that has been silent may believe that it is in the group still.
-    pub fn commit_late(&mut self) {
+    pub fn commit_late(&mut self) -> Result<(), Error> {
         let mut offsets = BTreeMap::new();
         for partition in self.consumer.assignment() {
-            if let Ok(Offset(offset)) = self.consumer.position(partition.clone()) {
+            if let Some(Offset(offset)) = may_fail(self.consumer.position(partition.clone()))? {
                 offsets.insert(partition, offset);
             }
         }
-        commit_tagged(&mut self.consumer, true, &offsets);
+        commit_tagged(&mut self.consumer, true, &offsets)
     }
 }
 
@@ -169,7 +177,7 @@ pub fn poll(
         let mut fenced = Vec::new();
         for (member, result) in polled.iter_mut().zip(results) {
             match result {
-                Ok(records) => met("records read twice", member.process(&records, given)),
+                Ok(records) => met("records read twice", member.process(&records, given)?),
                 Err(error) if error.code() == Some(ErrorCode::FencedInstanceId) => {
                     met("fenced", 1);
                     fenced.push(member.name.clone());
@@ -177,6 +185,8 @@ pub fn poll(
                 Err(error) => return Err(error),
             }
         }
-        members.retain_mut(|one| !fenced.contains(&one.name) || one.consumer.close().is_err());
+        for one in members.extract_if(.., |one| fenced.contains(&one.name)) {
+            may_fail({ one }.consumer.close())?;
+        }
     }
 }

@@ -12,10 +12,10 @@ use kafkarium::{
 use crate::common::{Draw, SECOND};
 use crate::members::{self, Member};
 use crate::watch::{self, Durable, GivenOut, Written};
-use crate::{GROUP, Met};
+use crate::{GROUP, Met, may_fail};
 
 const TOPICS: [&str; 2] = ["orders", "returns"];
-const STEPS: u64 = 18;
+const STEPS: u64 = 16;
 const BROKER: BrokerId = BrokerId(1);
 
 /// How long a group may take to come to rest.
@@ -219,7 +219,7 @@ impl Scenario {
                 let mut busy = self.members.remove(n);
                 self.poll(by)?;
                 if busy.paused_until <= self.cluster.now() {
-                    busy.commit_late();
+                    busy.commit_late()?;
                 }
                 self.members.push(busy);
             }
@@ -247,7 +247,7 @@ impl Scenario {
                 let count = *count;
                 self.tell(|| format!("{topic} gets {count} partitions"));
                 // It may have them, or the answer may be lost.
-                drop(self.cluster.admin().create_partitions(topic, count));
+                may_fail(self.cluster.admin().create_partitions(topic, count))?;
             }
             16 => {
                 self.tell(|| format!("{name} unsubscribes"));
@@ -258,25 +258,26 @@ impl Scenario {
                 self.tell(|| format!("{name} enforces a rebalance"));
                 drop(self.members[n].consumer.enforce_rebalance());
             }
-            18 => self.commit_as_stranger(),
+            18 => self.commit_as_stranger()?,
             _ => self.inject(n)?,
         }
         Ok(())
     }
 
-    fn commit_as_stranger(&mut self) {
+    fn commit_as_stranger(&mut self) -> Result<(), Failed> {
         let partition = TopicPartition::new(TOPICS[0], 0);
         let Offset(end) = self.given.end(&partition);
         let offset = OffsetAndMetadata { metadata: "simple".to_owned(), ..end.into() };
         self.tell(|| format!("a stranger commits {end} of {partition}"));
-        let taken = self.stranger.commit_sync_offsets([(partition, offset)]);
+        let taken = may_fail(self.stranger.commit_sync_offsets([(partition, offset)]))?;
         self.met(
             match taken {
-                Ok(()) => "commits by simple consumers",
-                Err(_) => "commits refused to simple consumers",
+                Some(()) => "commits by simple consumers",
+                None => "commits refused to simple consumers",
             },
             1,
         );
+        Ok(())
     }
 
     fn inject(&mut self, n: usize) -> Result<(), Failed> {
