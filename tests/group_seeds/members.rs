@@ -29,6 +29,7 @@ pub struct Member {
     pub instance: Option<String>,
     pub topics: Vec<&'static str>,
     pub commits: Commits,
+    by_pattern: bool,
     pub paused_until: Time,
 }
 
@@ -108,14 +109,17 @@ impl Member {
         configs.extend(instance.iter().map(|id| ("group.instance.id", id.clone())));
         let consumer = cluster.consumer(configs)?;
         let paused_until = Time(0);
-        Ok(Member { name, consumer, instance, topics: Vec::new(), commits, paused_until })
+        let (topics, by_pattern) = (Vec::new(), draw.one_in(4));
+        Ok(Member { name, consumer, instance, topics, commits, by_pattern, paused_until })
     }
 
     pub fn subscribe(&mut self, draw: &mut Draw, topics: Vec<&'static str>) -> Result<(), Error> {
         self.topics = topics.clone();
         let listener =
             Listener { commits: self.commits == Commits::InListener, seeks: draw.one_in(4) };
-        if listener.commits || listener.seeks || draw.one_in(3) {
+        if self.by_pattern {
+            self.consumer.subscribe_pattern_with(&topics.join("|"), listener)
+        } else if listener.commits || listener.seeks || draw.one_in(3) {
             self.consumer.subscribe_with(topics, listener)
         } else {
             self.consumer.subscribe(topics)
@@ -142,6 +146,21 @@ impl Member {
             Commits::Auto | Commits::InListener => {}
         }
         Ok(again)
+    }
+
+    /// A poll that is given up when it has come as far as it comes in a while.
+    pub fn poll_in_vain(
+        &mut self,
+        cluster: &Cluster,
+        by: Duration,
+        given: &GivenOut,
+    ) -> Result<(), Error> {
+        let mut poll = self.consumer.begin_poll(2 * by)?;
+        cluster.advance(by)?;
+        match poll.take().and_then(Result::ok) {
+            Some(records) => self.process(&records, given).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// A member that has been silent may believe that it is in the group still.

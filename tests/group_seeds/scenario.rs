@@ -184,7 +184,7 @@ impl Scenario {
     }
 
     fn step(&mut self) -> Result<(), Failed> {
-        let choice = self.draw.below(20);
+        let choice = self.draw.below(22);
         if self.members.is_empty() || (choice < 4 && self.members.len() < 5) {
             return self.join(None);
         }
@@ -254,12 +254,26 @@ impl Scenario {
                 self.members[n].consumer.unsubscribe()?;
                 self.members[n].topics.clear();
             }
-            17 => {
-                self.tell(|| format!("{name} enforces a rebalance"));
-                drop(self.members[n].consumer.enforce_rebalance());
-            }
+            17 => match self.members[n].instance.clone().filter(|_| self.draw.one_in(2)) {
+                Some(instance) => {
+                    self.tell(|| format!("{name} gets a twin"));
+                    self.join(Some(instance))?;
+                }
+                None => {
+                    self.tell(|| format!("{name} enforces a rebalance"));
+                    may_fail(self.members[n].consumer.enforce_rebalance())?;
+                }
+            },
             18 => self.commit_as_stranger()?,
-            _ => self.inject(n)?,
+            19 => self.inject(n)?,
+            _ => {
+                let by = self.draw.millis(1, 4000);
+                self.tell(|| format!("{name} gives up a poll after {by:?}"));
+                let member = &mut self.members[n];
+                if !member.topics.is_empty() && member.paused_until <= self.cluster.now() {
+                    member.poll_in_vain(&self.cluster, by, &self.given)?;
+                }
+            }
         }
         Ok(())
     }
@@ -371,6 +385,7 @@ impl Scenario {
             }
         }
         self.tell(|| "it is at rest".to_owned());
+        watch::check_told(&self.cluster.trace())?;
         self.compare_restart()
     }
 

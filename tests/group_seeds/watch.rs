@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use kafkarium::api::Assignment;
 use kafkarium::record::RecordBatch;
-use kafkarium::trace::GroupState;
+use kafkarium::trace::{Actor, ClientEvent, GroupState, MemberState, Trace, TraceEvent};
 use kafkarium::{Cluster, GroupView, Offset, TopicPartition, View};
 
 use crate::GROUP;
@@ -166,6 +166,44 @@ fn check_tag(tag: &str, group: GroupView<'_>) -> Result<(), String> {
         GroupState::Stable | GroupState::PreparingRebalance => Ok(()),
         _ => Err(format!("the group is {state}")),
     }
+}
+
+/// Each member has what it was told to have: what was assigned, less what was revoked or lost.
+pub fn check_told(trace: &Trace) -> Result<(), String> {
+    let mut owners: BTreeMap<Actor, BTreeSet<TopicPartition>> = BTreeMap::new();
+    let mut silent: BTreeSet<Actor> = BTreeSet::new();
+    for entry in trace.entries() {
+        let TraceEvent::Client(event) = &entry.event else { continue };
+        let owned = owners.entry(entry.actor).or_default();
+        match event {
+            ClientEvent::Rejoin { .. } => drop(silent.insert(entry.actor)),
+            // Who falls out of the group while it gives up some keeps the others, as in Kafka.
+            ClientEvent::MemberState {
+                to: MemberState::PreparingRebalance,
+                generation: -1,
+                ..
+            } if silent.contains(&entry.actor) && !owned.is_empty() => {
+                return Err(format!("it has not lost {owned:?}: {entry}"));
+            }
+            ClientEvent::PartitionsRevoked { partitions }
+            | ClientEvent::PartitionsLost { partitions } => {
+                silent.remove(&entry.actor);
+                if let Some(strange) = partitions.iter().find(|gone| !owned.remove(*gone)) {
+                    return Err(format!("{strange} was not there: {entry}"));
+                }
+            }
+            ClientEvent::PartitionsAssigned { partitions, owned: count } => {
+                if let Some(twice) = partitions.iter().find(|new| !owned.insert((*new).clone())) {
+                    return Err(format!("{twice} was there: {entry}"));
+                }
+                if owned.len() != *count as usize {
+                    return Err(format!("it was told to have {owned:?}: {entry}"));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A record of `__consumer_offsets`, as far as the checks need it.

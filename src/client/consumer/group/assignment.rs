@@ -136,12 +136,33 @@ impl Consumer {
         self.take_answer(now, answer, effects);
         self.woken = true;
         let interrupted = self.group.as_mut().and_then(|group| group.interrupted.take());
+        if matches!(interrupted, Some(Interrupted::Poll(_))) {
+            self.go_on_after_listener(now, effects);
+        }
         match interrupted.filter(|_| goes_on) {
             Some(Interrupted::Poll(deadline)) => self.poll(now, op, deadline, effects),
             Some(Interrupted::Close) => self.close(now, op, effects),
             Some(Interrupted::Unsubscribe) => self.unsubscribe(now, op, effects),
             None => Progress::DONE,
         }
+    }
+
+    /// What the listener was told of happens right behind it, whether it succeeded or not, and even
+    /// if no coordinator is known by now.
+    fn go_on_after_listener(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        match self.group.as_ref().map(|group| &group.phase) {
+            Some(Phase::GivingUp(_)) => {
+                self.given_up(now);
+            }
+            Some(Phase::Revoking(_)) => {
+                self.revoked(now, effects);
+            }
+            Some(Phase::Telling) => {
+                self.settle();
+            }
+            _ => {}
+        }
+        self.tell_group(effects);
     }
 
     fn take_answer(&mut self, now: Time, answer: UserAnswer, effects: &mut Vec<Effect>) {

@@ -99,7 +99,7 @@ impl Consumer {
 
     /// The listener has been told: the partitions go. As in Kafka just these, even if the member is
     /// out of its generation, or wants other topics, by now.
-    fn given_up(&mut self, now: Time) -> bool {
+    pub(super) fn given_up(&mut self, now: Time) -> bool {
         let Some(group) = &mut self.group else { return false };
         let Phase::GivingUp(gone) = std::mem::replace(&mut group.phase, Phase::Joining(now)) else {
             return false;

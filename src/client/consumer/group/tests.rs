@@ -542,6 +542,23 @@ fn just_what_was_told_is_given_up() {
     );
 }
 
+/// The coordinator was lost while the listener ran. What it was told to be revoked went only when
+/// another one was known: until then records of it were given out, and a close told the listener
+/// once more.
+#[test]
+fn what_was_revoked_is_gone_when_the_listener_is_done() {
+    for goes_on in [true, false] {
+        let (mut bench, poll) = Bench::stable(&[], true);
+        bench.consumer.abandon(|op| op == poll);
+        drop(bench.consumer.enforce_rebalance());
+        let poll = bench.poll();
+        assert_eq!(bench.result(poll), "revoked 2");
+        bench.lose_connection();
+        bench.answer_user(goes_on);
+        assert_eq!(bench.assignment(), [0; 0]);
+    }
+}
+
 /// The listener failed when it was told what was revoked, and the application unsubscribed. What the
 /// member had been about to take over it took over when it subscribed again.
 #[test]
@@ -556,7 +573,7 @@ fn an_assignment_is_forgotten_with_the_subscription() {
     assert_eq!(bench.result(poll), "revoked 1");
     bench.answer_user(false);
     let leave = bench.call(|consumer, now, op, effects| consumer.unsubscribe(now, op, effects));
-    assert_eq!(bench.result(leave), "revoked 2");
+    assert_eq!(bench.result(leave), "revoked 1");
     bench.call(|consumer, now, op, effects| {
         consumer.answer_user(now, op, UserAnswer::Done, true, effects)
     });
