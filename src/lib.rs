@@ -48,7 +48,22 @@ pub use types::{BrokerId, EventId, Offset, Time, Timestamp, TopicPartition};
 /// ```
 pub const DEFAULTS: [(&str, &str); 0] = [];
 
-/// Assignors: who reads what in a group.
+/// Who reads what in a group: Kafka's assignors, and the trait for one's own.
+///
+/// ```
+/// use kafkarium::assignor::{Member, by_name};
+/// # fn main() -> Result<(), kafkarium::Error> {
+/// let mut member = Member::default();
+/// member.subscription.topics = vec!["orders".into()];
+/// let members = ["a", "b"].map(|id| (id.to_owned(), member.clone())).into();
+/// let partitions = [("orders".into(), 3)].into();
+///
+/// let assignments = by_name("range")?.assign(&partitions, &members);
+/// assert_eq!(assignments["a"].partitions, [("orders", 0).into(), ("orders", 1).into()]);
+/// assert_eq!(assignments["b"].partitions, [("orders", 2).into()]);
+/// # Ok(())
+/// # }
+/// ```
 pub mod assignor {
     pub use crate::client::assignor::{
         Assignor, CooperativeStickyAssignor, LastAssignment, Member, RangeAssignor,
