@@ -27,8 +27,9 @@ pub use api::ApiKey;
 pub use client::ClientId;
 pub use client::record::{Payload, Record};
 pub use cluster::{
-    Admin, Cluster, ClusterBuilder, Consumer, ConsumerRecord, Delivery, Operation,
-    PartitionDescription, Producer, RecordMetadata, Snapshot, TopicDescription, TopicSpec,
+    Admin, Cluster, ClusterBuilder, Consumer, ConsumerRecord, Delivery, OffsetSpec, Operation,
+    PartitionDescription, PartitionOffset, Producer, RecordMetadata, Snapshot, TopicDescription,
+    TopicSpec,
 };
 pub use error::{Error, ErrorCode};
 pub use partition::Partition;

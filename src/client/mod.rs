@@ -112,8 +112,8 @@ pub enum Outcome {
     Lag(Option<i64>),
     /// Offsets of partitions, with the timestamps of the records there.
     Offsets(BTreeMap<TopicPartition, Option<(Offset, Timestamp)>>),
-    /// What a broker answered to an admin.
-    Response(Box<Response>),
+    /// What a broker answered to an admin; of several brokers the last one, with what all said.
+    Response(BrokerId, Box<Response>),
 }
 
 /// What became of some records of a batch.

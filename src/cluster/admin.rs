@@ -86,11 +86,16 @@ impl Admin {
         Admin { shared, handle }
     }
 
-    fn call(&self, request: Request) -> Result<Response, Error> {
+    pub(super) fn call(&self, request: Request) -> Result<Response, Error> {
+        self.call_someone(request).map(|(_, response)| response)
+    }
+
+    /// Makes a call, and says also who has answered it.
+    pub(super) fn call_someone(&self, request: Request) -> Result<(BrokerId, Response), Error> {
         let what = request.api_key().name();
         let outcome = self.shared.call(self.handle, Call::Admin(Box::new(request)), what)?;
         match outcome {
-            Outcome::Response(response) => Ok(*response),
+            Outcome::Response(broker, response) => Ok((broker, *response)),
             outcome => unreachable!("an admin gets a response, not {outcome:?}"),
         }
     }
@@ -283,6 +288,6 @@ fn only<T>(answer: Option<T>) -> T {
     answer.unwrap_or_else(|| unreachable!("whatever is asked for is answered"))
 }
 
-fn mismatch(response: &Response) -> ! {
+pub(super) fn mismatch(response: &Response) -> ! {
     unreachable!("a request is answered in kind, not with {response:?}")
 }

@@ -6,6 +6,7 @@
 //! | `entry.rs` | the lock around it: entering, waiting, waking |
 //! | `builder.rs`, `snapshot.rs`, `operation.rs` | setting up; copies of the world; calls begun and awaited |
 //! | `producer.rs`, `consumer.rs`, `consumed.rs`, `admin.rs` | the handles, and the records that they give |
+//! | `list_offsets.rs` | more of the admin's: offsets |
 
 mod admin;
 mod builder;
@@ -13,6 +14,7 @@ mod consumed;
 mod consumer;
 mod driver;
 mod entry;
+mod list_offsets;
 mod operation;
 mod producer;
 mod sleep;
@@ -25,6 +27,7 @@ pub use admin::{Admin, PartitionDescription, TopicDescription, TopicSpec};
 pub use builder::ClusterBuilder;
 pub use consumed::ConsumerRecord;
 pub use consumer::Consumer;
+pub use list_offsets::{OffsetSpec, PartitionOffset};
 pub use operation::Operation;
 pub use producer::{Delivery, Producer, RecordMetadata};
 pub use snapshot::Snapshot;
