@@ -27,10 +27,12 @@ pub use api::ApiKey;
 pub use client::ClientId;
 pub use client::record::{Payload, Record};
 pub use cluster::{
-    Admin, Cluster, ClusterBuilder, Consumer, ConsumerRecord, Delivery, OffsetSpec, Operation,
-    PartitionDescription, PartitionOffset, Producer, RecordMetadata, Snapshot, TopicDescription,
-    TopicSpec,
+    Admin, Cluster, ClusterBuilder, Consumer, ConsumerRecord, Delivery, GroupDescription, GroupLag,
+    GroupListing, GroupMember, NewOffset, OffsetAndMetadata, OffsetReset, OffsetSpec,
+    OffsetWarning, Operation, PartitionDescription, PartitionLag, PartitionOffset, Producer,
+    RecordMetadata, ResetPlan, ResetTo, Snapshot, TopicDescription, TopicSpec,
 };
+pub use coordinator::GroupState;
 pub use error::{Error, ErrorCode};
 pub use partition::Partition;
 pub use sim::{Fault, Journal, Node, Pending, RandomFaults, StateDiff, View};

@@ -14,7 +14,7 @@ use crate::client::{ClientId, Outcome};
 use crate::config::ConfigEntry;
 use crate::error::{Error, ErrorCode};
 use crate::sim::Call;
-use crate::types::{BrokerId, LeaderEpoch, TopicId, TopicName};
+use crate::types::{BrokerId, LeaderEpoch, Time, TopicId, TopicName};
 
 /// A topic as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +100,22 @@ impl Admin {
         }
     }
 
+    /// Begins a call, for tests that do something in the middle of it.
+    #[cfg(test)]
+    pub(super) fn begin(&self, request: Request) -> Result<super::Operation<Response>, Error> {
+        let what = request.api_key().name();
+        let call = |_| Call::Admin(Box::new(request));
+        super::Operation::begin(&self.shared, self.handle, call, what, |outcome| match outcome {
+            Outcome::Response(_, response) => Ok(*response),
+            outcome => unreachable!("an admin gets a response, not {outcome:?}"),
+        })
+    }
+
+    /// The clock.
+    pub(super) fn now(&self) -> Result<Time, Error> {
+        Ok(self.shared.enter()?.now())
+    }
+
     /// The client's id: for faults, crashes and pauses.
     #[must_use]
     pub fn id(&self) -> ClientId {
@@ -157,7 +173,10 @@ impl Admin {
         })
     }
 
-    fn metadata(&self, topics: Option<Vec<TopicName>>) -> Result<MetadataResponse, Error> {
+    pub(super) fn metadata(
+        &self,
+        topics: Option<Vec<TopicName>>,
+    ) -> Result<MetadataResponse, Error> {
         let request = MetadataRequest { topics, allow_auto_topic_creation: false };
         let response = self.call(Request::Metadata(request))?;
         let Response::Metadata(response) = response else { mismatch(&response) };
@@ -284,7 +303,7 @@ fn refused(code: ErrorCode, message: Option<String>, name: &str) -> Result<(), E
     Err(Error::kafka(code, message.unwrap_or_else(|| format!("'{name}'"))))
 }
 
-fn only<T>(answer: Option<T>) -> T {
+pub(super) fn only<T>(answer: Option<T>) -> T {
     answer.unwrap_or_else(|| unreachable!("whatever is asked for is answered"))
 }
 

@@ -6,7 +6,8 @@
 //! | `entry.rs` | the lock around it: entering, waiting, waking |
 //! | `builder.rs`, `snapshot.rs`, `operation.rs` | setting up; copies of the world; calls begun and awaited |
 //! | `producer.rs`, `consumer.rs`, `consumed.rs`, `admin.rs` | the handles, and the records that they give |
-//! | `list_offsets.rs` | more of the admin's: offsets |
+//! | `list_offsets.rs`, `group_admin.rs`, `group_lag.rs`, `offset_reset.rs`, `reset_plan.rs` | more of the admin's: offsets, groups |
+//! | `table.rs` | tables as Kafka's tools print them |
 
 mod admin;
 mod builder;
@@ -14,11 +15,16 @@ mod consumed;
 mod consumer;
 mod driver;
 mod entry;
+mod group_admin;
+mod group_lag;
 mod list_offsets;
+mod offset_reset;
 mod operation;
 mod producer;
+mod reset_plan;
 mod sleep;
 mod snapshot;
+mod table;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +33,13 @@ pub use admin::{Admin, PartitionDescription, TopicDescription, TopicSpec};
 pub use builder::ClusterBuilder;
 pub use consumed::ConsumerRecord;
 pub use consumer::Consumer;
+pub use group_admin::{GroupDescription, GroupListing, GroupMember, OffsetAndMetadata};
+pub use group_lag::{GroupLag, PartitionLag};
 pub use list_offsets::{OffsetSpec, PartitionOffset};
+pub use offset_reset::{OffsetReset, ResetTo};
 pub use operation::Operation;
 pub use producer::{Delivery, Producer, RecordMetadata};
+pub use reset_plan::{NewOffset, OffsetWarning, ResetPlan};
 pub use snapshot::Snapshot;
 
 use crate::client::record::Record;
