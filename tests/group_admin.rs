@@ -85,7 +85,7 @@ shop            orders          2          0               0               0    
 -               -               -";
     assert_eq!(lag.to_string(), table);
     let at = &admin.group_offsets("shop").unwrap()[&TopicPartition::new("orders", 1)];
-    assert_eq!((at.offset, at.leader_epoch, &*at.metadata), (Offset(0), None, ""));
+    assert_eq!((at.offset, at.leader_epoch.0, &*at.metadata), (Offset(0), -1, ""));
 }
 
 #[test]
@@ -148,6 +148,48 @@ fn lesson_shifts_and_all_topics() {
     let nothing = admin.alter_group_offsets("new", &current).unwrap();
     assert_eq!(nothing.to_string(), "GROUP           TOPIC           PARTITION  NEW-OFFSET");
     assert_eq!(admin.list_groups().unwrap().len(), 1);
+}
+
+/// What a member has read counts when it is committed; as long as there are members, nobody else
+/// sets offsets.
+#[test]
+fn lesson_a_live_group() {
+    let (cluster, admin) = shop();
+    let configs = [
+        ("group.id", "shop"),
+        ("client.id", "app"),
+        ("auto.offset.reset", "earliest"),
+        ("enable.auto.commit", "false"),
+    ];
+    let mut consumer = cluster.consumer(configs).unwrap();
+    consumer.subscribe(["orders"]).unwrap();
+    while consumer.poll(Duration::from_secs(1)).unwrap().is_empty() {}
+    let lag = |partition: usize| {
+        let lag = admin.group_lag("shop").unwrap();
+        (lag.partitions[partition].current_offset, lag.partitions[partition].lag)
+    };
+    // Uncommitted is none, not 0.
+    assert_eq!(lag(1), (None, None));
+    consumer.commit_sync().unwrap();
+    assert_eq!(lag(1), (Some(Offset(14)), Some(0)));
+    let group = admin.describe_group("shop").unwrap();
+    assert_eq!((group.state, &*group.protocol), (GroupState::Stable, "range"));
+    assert_eq!(group.members[0].assignment.len(), 3);
+    let refused = admin.alter_group_offsets("shop", &topic(ResetTo::Earliest)).unwrap_err();
+    assert_eq!(refused.code(), Some(ErrorCode::NonEmptyGroup));
+    assert_eq!(admin.delete_group("shop").unwrap_err().code(), Some(ErrorCode::NonEmptyGroup));
+    // When the members have left, the offsets may be set, and who comes next begins there.
+    consumer.close().unwrap();
+    admin.alter_group_offsets("shop", &topic(ResetTo::ShiftBy(-2))).unwrap();
+    let mut next = cluster.consumer(configs).unwrap();
+    next.subscribe(["orders"]).unwrap();
+    let records = loop {
+        let records = next.poll(Duration::from_secs(1)).unwrap();
+        if !records.is_empty() {
+            break records;
+        }
+    };
+    assert_eq!(records[0].offset(), Offset(12));
 }
 
 #[test]

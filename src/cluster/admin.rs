@@ -105,7 +105,8 @@ impl Admin {
     pub(super) fn begin(&self, request: Request) -> Result<super::Operation<Response>, Error> {
         let what = request.api_key().name();
         let call = |_| Call::Admin(Box::new(request));
-        super::Operation::begin(&self.shared, self.handle, call, what, |outcome| match outcome {
+        let runner = super::Runner::without_code(&self.shared, self.handle);
+        super::Operation::begin(&runner, call, what, |outcome| match outcome {
             Outcome::Response(_, response) => Ok(*response),
             outcome => unreachable!("an admin gets a response, not {outcome:?}"),
         })

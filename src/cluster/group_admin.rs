@@ -7,9 +7,10 @@ use crate::api::{
     Assignment, DeleteGroupsRequest, DescribeGroupsRequest, DescribedGroup, DescribedGroupMember,
     ListGroupsRequest, ListedGroup, OffsetFetchGroup, OffsetFetchRequest, Request, Response,
 };
+use crate::client::consumer::OffsetAndMetadata;
 use crate::error::{Error, ErrorCode};
 use crate::sim::GroupState;
-use crate::types::{BrokerId, LeaderEpoch, Offset, TopicPartition};
+use crate::types::{BrokerId, Offset, TopicPartition};
 
 /// The version of DescribeGroups that Kafka 4.3 speaks: a group that does not exist is an error.
 const DESCRIBE_GROUPS_VERSION: i16 = 6;
@@ -58,17 +59,6 @@ pub struct GroupMember {
     pub host: String,
     /// What it was given last, in order.
     pub assignment: Vec<TopicPartition>,
-}
-
-/// How far a group has come in a partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OffsetAndMetadata {
-    /// The offset of the *next* record.
-    pub offset: Offset,
-    /// The leader epoch of the last record read, if it was committed.
-    pub leader_epoch: Option<LeaderEpoch>,
-    /// What the client wanted to remember.
-    pub metadata: String,
 }
 
 impl Admin {
@@ -133,10 +123,9 @@ impl Admin {
             partition.error_code.is_none() && partition.committed_offset >= Offset::ZERO
         });
         let read = committed.map(|committed| {
-            let epoch = committed.committed_leader_epoch;
             let offset = OffsetAndMetadata {
                 offset: committed.committed_offset,
-                leader_epoch: (epoch.0 >= 0).then_some(epoch),
+                leader_epoch: committed.committed_leader_epoch,
                 metadata: committed.metadata.unwrap_or_default(),
             };
             (committed.partition, offset)

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::admin::Admin;
-use super::group_admin::{GroupDescription, GroupMember, OffsetAndMetadata};
+use super::group_admin::{GroupDescription, GroupMember};
 use super::list_offsets::OffsetSpec;
 use super::table::{self, Column};
+use crate::client::consumer::OffsetAndMetadata;
 use crate::error::Error;
 use crate::sim::GroupState;
 use crate::types::{LeaderEpoch, Offset, TopicPartition};
@@ -103,7 +104,7 @@ impl GroupLag {
             PartitionLag {
                 partition: partition.clone(),
                 current_offset,
-                leader_epoch: commit.and_then(|commit| commit.leader_epoch),
+                leader_epoch: commit.map(|commit| commit.leader_epoch).filter(|epoch| epoch.0 >= 0),
                 log_end_offset,
                 lag: current_offset.zip(log_end_offset).map(|(at, end)| end - at),
                 member_id: owner.map(|owner| owner.member_id.clone()),

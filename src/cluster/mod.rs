@@ -8,6 +8,7 @@
 //! | `producer.rs`, `consumer.rs`, `consumed.rs`, `admin.rs` | the handles, and the records that they give |
 //! | `list_offsets.rs`, `group_admin.rs`, `group_lag.rs`, `offset_reset.rs`, `reset_plan.rs` | more of the admin's: offsets, groups |
 //! | `table.rs` | tables as Kafka's tools print them |
+//! | `member.rs`, `user_code.rs` | the consumer as a member of a group, and what of the user's runs for it |
 
 mod admin;
 mod builder;
@@ -18,6 +19,7 @@ mod entry;
 mod group_admin;
 mod group_lag;
 mod list_offsets;
+mod member;
 mod offset_reset;
 mod operation;
 mod producer;
@@ -25,6 +27,7 @@ mod reset_plan;
 mod sleep;
 mod snapshot;
 mod table;
+mod user_code;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,15 +36,19 @@ pub use admin::{Admin, PartitionDescription, TopicDescription, TopicSpec};
 pub use builder::ClusterBuilder;
 pub use consumed::ConsumerRecord;
 pub use consumer::Consumer;
-pub use group_admin::{GroupDescription, GroupListing, GroupMember, OffsetAndMetadata};
+pub use group_admin::{GroupDescription, GroupListing, GroupMember};
 pub use group_lag::{GroupLag, PartitionLag};
 pub use list_offsets::{OffsetSpec, PartitionOffset};
+pub use member::ConsumerGroupMetadata;
 pub use offset_reset::{OffsetReset, ResetTo};
 pub use operation::Operation;
 pub use producer::{Delivery, Producer, RecordMetadata};
 pub use reset_plan::{NewOffset, OffsetWarning, ResetPlan};
 pub use snapshot::Snapshot;
+pub use user_code::RebalanceListener;
 
+use crate::client::assignor::Assignor;
+use crate::client::consumer::Assignors;
 use crate::client::record::Record;
 use crate::config::{AdminConfig, ConsumerConfig, PartitionerKind, ProducerConfig};
 use crate::error::Error;
@@ -51,6 +58,7 @@ use crate::sim::{
 use crate::types::{BrokerId, EventId, Time};
 
 use entry::Shared;
+use user_code::{Runner, UserCode};
 
 /// A cluster with its clock. Clones are the same cluster.
 #[derive(Clone, Debug)]
@@ -126,9 +134,30 @@ impl Cluster {
         &self,
         configs: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Consumer, Error> {
+        self.consumer_with_assignors(configs, Vec::new())
+    }
+
+    /// A consumer with assignors of the user's own. `partition.assignment.strategy` names them as
+    /// it names Kafka's; they run outside the lock, when the consumer leads its group. What they
+    /// return is checked: each partition goes to one member, and one that has subscribed to its
+    /// topic.
+    ///
+    /// # Errors
+    /// As [`consumer`](Cluster::consumer).
+    pub fn consumer_with_assignors<K: AsRef<str>, V: AsRef<str>>(
+        &self,
+        configs: impl IntoIterator<Item = (K, V)>,
+        own: Vec<Arc<dyn Assignor>>,
+    ) -> Result<Consumer, Error> {
         let config = ConsumerConfig::from_pairs(configs)?;
-        let handle = self.shared.enter()?.create(ClientConfig::Consumer(config));
-        Ok(Consumer::new(self.shared.clone(), handle))
+        let strategy = config.group.as_ref().map(|group| &group.partition_assignment_strategy);
+        let assignors = strategy.map(|strategy| Assignors::new(strategy, &own)).transpose()?;
+        let config = ClientConfig::Consumer(Box::new(config), assignors);
+        let handle = self.shared.enter()?.create(config);
+        let assignors = own.into_iter().map(|one| (one.name().to_owned(), one)).collect();
+        let code = UserCode { assignors, ..UserCode::default() };
+        let (shared, code) = (self.shared.clone(), Arc::new(parking_lot::Mutex::new(code)));
+        Ok(Consumer::of(Runner { shared, handle, code }))
     }
 
     /// The clock.

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::admin::{Admin, mismatch};
-use super::group_admin::OffsetAndMetadata;
 use super::list_offsets::{OffsetSpec, PartitionOffset};
 use super::offset_reset::{OffsetReset, ResetTo, Scope};
 use super::table::{self, Column};
 use crate::api::{OffsetCommitPartition, OffsetCommitRequest, Request, Response};
+use crate::client::consumer::OffsetAndMetadata;
 use crate::error::{Error, ErrorCode};
 use crate::sim::GroupState;
 use crate::types::{LeaderEpoch, Offset, Timestamp, TopicName, TopicPartition};

@@ -1,5 +1,5 @@
-//! Groups with members: until consumers join groups, these send the requests of the classic
-//! protocol themselves.
+//! Groups with members, step by step: these send the requests of the classic protocol themselves,
+//! to stop between them and to send bytes that no consumer would.
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
@@ -176,8 +176,7 @@ fn the_table_of_a_live_group() {
             member("z-f30812f5-6324-4857-84e6-690e7e3a19ed", "z", orders(0..3)),
         ],
     };
-    let commit =
-        OffsetAndMetadata { offset: Offset(5), leader_epoch: None, metadata: String::new() };
+    let commit = OffsetAndMetadata::from(Offset(5));
     let committed = BTreeMap::from([(long.clone(), commit)]);
     let mut ends: BTreeMap<_, _> = orders(0..3).into_iter().zip([0, 14, 0].map(Offset)).collect();
     ends.insert(long, Offset(5));
