@@ -29,9 +29,11 @@ pub use client::consumer::OffsetAndMetadata;
 pub use client::record::{Payload, Record};
 pub use cluster::{
     Admin, Cluster, ClusterBuilder, Consumer, ConsumerGroupMetadata, ConsumerRecord, Delivery,
-    Operation, PartitionDescription, Producer, RebalanceListener, RecordMetadata, Snapshot,
-    TopicDescription, TopicSpec,
+    GroupDescription, GroupLag, GroupListing, GroupMember, NewOffset, OffsetReset, OffsetSpec,
+    OffsetWarning, Operation, PartitionDescription, PartitionLag, PartitionOffset, Producer,
+    RebalanceListener, RecordMetadata, ResetPlan, ResetTo, Snapshot, TopicDescription, TopicSpec,
 };
+pub use coordinator::GroupState;
 pub use error::{Error, ErrorCode};
 pub use partition::Partition;
 pub use sim::{Fault, Journal, Node, Pending, RandomFaults, StateDiff, View};

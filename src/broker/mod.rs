@@ -33,7 +33,8 @@ use std::collections::BTreeMap;
 
 use crate::api::{Request, Response};
 use crate::config::{BrokerConfig, Overrides, TopicConfig};
-use crate::coordinator::{GroupCoordinator, GroupRequest, GroupState};
+pub use crate::coordinator::GroupState;
+use crate::coordinator::{GroupCoordinator, GroupRequest};
 use crate::error::ErrorCode;
 use crate::log::RollReason;
 use crate::partition::Partition;

@@ -117,8 +117,8 @@ pub enum Outcome {
     UserCall(Box<UserCall>),
     /// Offsets of partitions, with the timestamps of the records there.
     Offsets(BTreeMap<TopicPartition, Option<(Offset, Timestamp)>>),
-    /// What a broker answered to an admin.
-    Response(Box<Response>),
+    /// What a broker answered to an admin; of several brokers the last one, with what all said.
+    Response(BrokerId, Box<Response>),
 }
 
 /// What the user's code is to do for a consumer.

@@ -36,3 +36,5 @@ pub(crate) use trace::TracePosition;
 pub use trace::{Actor, Direction, Trace, TraceEntry, TraceEvent};
 pub use view::View;
 pub use world::{Latency, Setup, World};
+
+pub use crate::broker::GroupState;
