@@ -94,8 +94,8 @@ fn join(cluster: &Cluster) -> Result<Consumer, Box<dyn Error>> {
     Ok(consumer)
 }
 
-/// Counts until every line has been, or none has come for two minutes. The first consumer crashes
-/// when it has counted so many.
+/// Counts until every line has been, or none has come for two minutes. The first consumer that has
+/// counted so many crashes.
 fn consume(
     cluster: &Cluster,
     produced: &BTreeSet<(i32, i64)>,
@@ -103,7 +103,7 @@ fn consume(
 ) -> Result<Counts, Box<dyn Error>> {
     let mut counts = Counts::default();
     let mut consumers = vec![join(cluster)?, join(cluster)?, join(cluster)?];
-    let mut left = Some(crash_after);
+    let (mut counted, mut has_crashed) = ([0; 3], false);
     while !produced.is_subset(&counts.lines) {
         let mut all: Vec<&mut Consumer> = consumers.iter_mut().collect();
         let polled = cluster.poll_all(&mut all, Duration::from_secs(120))?;
@@ -111,16 +111,18 @@ fn consume(
         if polled.iter().all(Vec::is_empty) {
             break;
         }
-        for (member, records) in polled.iter().enumerate() {
-            let dies = member == 0 && left.is_some_and(|left| left <= records.len());
-            let counted = if dies { left.take().unwrap_or(0) } else { records.len() };
-            records[..counted].iter().for_each(|record| counts.count(record));
+        for (member, records) in polled.iter().enumerate().filter(|(_, some)| !some.is_empty()) {
+            let left = crash_after.saturating_sub(counted[member]);
+            let dies = !has_crashed && left <= records.len();
+            let records = if dies { &records[..left] } else { &records[..] };
+            records.iter().for_each(|record| counts.count(record));
+            counted[member] += records.len();
             if dies {
-                cluster.crash(consumers[0].id())?;
-                consumers[0] = join(cluster)?;
-            } else if !records.is_empty() {
+                has_crashed = true;
+                cluster.crash(consumers[member].id())?;
+                consumers[member] = join(cluster)?;
+            } else {
                 consumers[member].commit_sync()?;
-                left = left.map(|left| if member == 0 { left - counted } else { left });
             }
         }
     }
