@@ -37,7 +37,11 @@ impl Group {
     fn expiry_base(&self) -> Option<Base> {
         match (&self.protocol_type, self.state()) {
             (None, _) => Some(Base::Commit),
-            (Some(_), GroupState::Empty) => Some(Base::At(self.since)),
+            (Some(_), GroupState::Empty) if self.since != Timestamp::NONE => {
+                Some(Base::At(self.since))
+            }
+            // Records of old versions of Kafka do not tell since when.
+            (Some(_), GroupState::Empty) => Some(Base::Commit),
             (Some(_), GroupState::Stable) if self.knows_subscribed_topics() => Some(Base::Commit),
             _ => None,
         }
@@ -136,13 +140,17 @@ impl GroupCoordinator {
     /// Topics are gone, and with them the offsets that were committed for them. Those whose topic's
     /// id is not known go by its name.
     pub fn on_topics_deleted(&mut self, topics: &[(TopicName, TopicId)]) -> Vec<GroupEffect> {
+        let span = |topic: &TopicName| {
+            let [first, last] =
+                [i32::MIN, i32::MAX].map(|number| TopicPartition::new(topic.clone(), number));
+            first..=last
+        };
+        let spans: Vec<_> = topics.iter().map(|(topic, id)| (span(topic), id)).collect();
         let mut records = Vec::new();
         for (group_id, offsets) in &self.offsets {
-            for (topic, topic_id) in topics {
-                let partition = |number| TopicPartition::new(topic.clone(), number);
-                let of_topic = offsets.range(partition(i32::MIN)..=partition(i32::MAX));
-                for (partition, offset) in of_topic {
-                    if [TopicId::ZERO, *topic_id].contains(&offset.topic_id) {
+            for (span, topic_id) in &spans {
+                for (partition, offset) in offsets.range(span.clone()) {
+                    if [TopicId::ZERO, **topic_id].contains(&offset.topic_id) {
                         let (group_id, partition) = (group_id.clone(), partition.clone());
                         records.push(GroupRecord::OffsetTombstone { group_id, partition });
                     }

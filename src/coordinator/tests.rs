@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::api::OffsetCommitPartition;
-use crate::types::{LeaderEpoch, Offset};
+use crate::types::{LeaderEpoch, Offset, Timestamp};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
@@ -110,6 +110,22 @@ fn nobody_is_woken_while_nothing_can_expire() {
     let appended = carry_out(&mut one, last, effects, Ok(()));
     assert_eq!(appended, [tombstones(&["orders", "stock"]), vec![group_tombstone()]].concat());
     assert_eq!((one.next_deadline(), one.state("baristas")), (None, None));
+}
+
+/// Of an Empty group whose record does not say since when it is, the commit's time counts, as in
+/// Kafka (`ClassicGroup.offsetExpirationCondition`).
+#[test]
+fn an_empty_group_without_a_time_counts_from_commits() {
+    for (since, days) in [(Timestamp::NONE, 7), (START.after_ms(DAY_MS).timestamp(), 8)] {
+        let mut one = coordinator();
+        let group = GroupMetadata {
+            protocol_type: "consumer".to_owned(),
+            ..GroupMetadata::empty("baristas", since)
+        };
+        one.load(START, [GroupRecord::Group(group)]);
+        commit(&mut one, START, "orders", &[]);
+        assert_eq!(one.next_deadline(), Some(START.after_ms(days * DAY_MS)));
+    }
 }
 
 /// What could not be written away is there still, and is tried again at the next look.
