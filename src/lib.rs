@@ -25,10 +25,12 @@ mod topic;
 
 pub use api::ApiKey;
 pub use client::ClientId;
+pub use client::consumer::OffsetAndMetadata;
 pub use client::record::{Payload, Record};
 pub use cluster::{
-    Admin, Cluster, ClusterBuilder, Consumer, ConsumerRecord, Delivery, Operation,
-    PartitionDescription, Producer, RecordMetadata, Snapshot, TopicDescription, TopicSpec,
+    Admin, Cluster, ClusterBuilder, Consumer, ConsumerGroupMetadata, ConsumerRecord, Delivery,
+    Operation, PartitionDescription, Producer, RebalanceListener, RecordMetadata, Snapshot,
+    TopicDescription, TopicSpec,
 };
 pub use error::{Error, ErrorCode};
 pub use partition::Partition;
@@ -46,9 +48,18 @@ pub use types::{BrokerId, EventId, Offset, Time, Timestamp, TopicPartition};
 /// ```
 pub const DEFAULTS: [(&str, &str); 0] = [];
 
+/// Assignors: who reads what in a group.
+pub mod assignor {
+    pub use crate::client::assignor::{
+        Assignor, CooperativeStickyAssignor, LastAssignment, Member, RangeAssignor,
+        RebalanceProtocol, RoundRobinAssignor, StickyAssignor, by_name,
+    };
+}
+
 /// What the trace holds: entries, their actors and events.
 pub mod trace {
     pub use crate::broker::{BrokerEvent, ConnectionId};
+    pub use crate::client::consumer::MemberState;
     pub use crate::client::{ClientEvent, SealReason};
     pub use crate::coordinator::GroupState;
     pub use crate::sim::{Actor, Direction, FaultKind, Trace, TraceEntry, TraceEvent};

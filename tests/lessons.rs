@@ -5,9 +5,13 @@
 //! does that checks each changed line against the rule that the lesson names.
 #![allow(clippy::unwrap_used)]
 
+#[path = "stage/group.rs"]
+mod group;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kafkarium::{
@@ -68,6 +72,8 @@ struct Stage {
     deliveries: BTreeMap<String, Vec<(String, Delivery)>>,
     snapshot: Option<Snapshot>,
     shown: EventId,
+    /// What listeners and callbacks have said.
+    told: Arc<Mutex<Vec<String>>>,
     printed: String,
 }
 
@@ -137,6 +143,13 @@ fn api(name: &str) -> ApiKey {
         "ListOffsets" => ApiKey::ListOffsets,
         "Metadata" => ApiKey::Metadata,
         "CreateTopics" => ApiKey::CreateTopics,
+        "FindCoordinator" => ApiKey::FindCoordinator,
+        "JoinGroup" => ApiKey::JoinGroup,
+        "SyncGroup" => ApiKey::SyncGroup,
+        "Heartbeat" => ApiKey::Heartbeat,
+        "LeaveGroup" => ApiKey::LeaveGroup,
+        "OffsetCommit" => ApiKey::OffsetCommit,
+        "OffsetFetch" => ApiKey::OffsetFetch,
         _ => panic!("no api '{name}'"),
     }
 }
@@ -150,6 +163,7 @@ impl Stage {
             deliveries: BTreeMap::new(),
             snapshot: None,
             shown: EventId(0),
+            told: Arc::default(),
             printed: String::new(),
         }
     }
@@ -189,6 +203,11 @@ impl Stage {
                 Ok(())
             }
             "restore" => self.cluster.restore(self.snapshot.as_ref().unwrap()),
+            "poll-all" => self.poll_all(&words),
+            "forget" => {
+                self.consumers.remove(words.at(0));
+                Ok(())
+            }
             "crash" => self.cluster.crash(BrokerId(1)),
             "restart" => self.cluster.restart(BrokerId(1)),
             "pause-broker" => self.cluster.pause(BrokerId(1), duration(words.at(0))),
@@ -410,7 +429,7 @@ impl Stage {
                 }
                 Ok(())
             }
-            _ => panic!("no command '{command}'"),
+            _ => self.with_member(command, words, consumer),
         }
     }
 

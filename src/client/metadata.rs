@@ -12,6 +12,8 @@ pub struct Metadata {
     brokers: Vec<BrokerId>,
     topics: BTreeMap<TopicName, MetadataTopic>,
     wanted: BTreeSet<TopicName>,
+    /// Every topic that there is matters.
+    all: bool,
     allow_auto_creation: bool,
     retry_backoff_ms: i64,
     max_age_ms: i64,
@@ -20,6 +22,8 @@ pub struct Metadata {
     in_flight: bool,
     not_before: Time,
     updated: Option<Time>,
+    /// How many answers there have been.
+    updates: u64,
 }
 
 impl Metadata {
@@ -34,6 +38,7 @@ impl Metadata {
             brokers: bootstrap,
             topics: BTreeMap::new(),
             wanted: BTreeSet::new(),
+            all: false,
             allow_auto_creation,
             retry_backoff_ms,
             max_age_ms,
@@ -41,6 +46,7 @@ impl Metadata {
             in_flight: false,
             not_before: Time(0),
             updated: None,
+            updates: 0,
         }
     }
 
@@ -62,10 +68,45 @@ impl Metadata {
 
     /// Forgets about topics other than these.
     pub fn want_only(&mut self, now: Time, topics: BTreeSet<TopicName>) {
-        self.stale |= topics.iter().any(|topic| !self.wanted.contains(topic));
+        if topics.iter().any(|topic| !self.wanted.contains(topic)) {
+            self.stale = true;
+            self.not_before = Time(0);
+        }
         self.topics.retain(|name, _| topics.contains(name));
         self.wanted = topics;
+        self.all = false;
         self.refresh_if_old(now);
+    }
+
+    /// Notes that every topic matters, those to come as well.
+    pub fn want_all(&mut self) {
+        if !std::mem::replace(&mut self.all, true) {
+            self.stale = true;
+            self.not_before = Time(0);
+        }
+    }
+
+    /// What is known of topics, in the order of their names.
+    pub fn topics(&self) -> impl Iterator<Item = &MetadataTopic> {
+        self.topics.values()
+    }
+
+    /// Whether there has been an answer about all topics that matter.
+    pub fn knows_all_wanted(&self) -> bool {
+        if self.all {
+            return self.updated.is_some() && !self.stale && !self.in_flight;
+        }
+        self.wanted.iter().all(|topic| self.topics.contains_key(topic))
+    }
+
+    /// How many answers there have been.
+    pub fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    /// When what is known will be too old.
+    pub fn expires_at(&self) -> Option<Time> {
+        self.updated.filter(|_| !self.stale && !self.in_flight).map(|t| t.after_ms(self.max_age_ms))
     }
 
     /// Asks again for what has been known for longer than `metadata.max.age.ms`.
@@ -111,7 +152,7 @@ impl Metadata {
         self.in_flight = true;
         self.stale = false;
         Some(MetadataRequest {
-            topics: Some(self.wanted.iter().cloned().collect()),
+            topics: (!self.all).then(|| self.wanted.iter().cloned().collect()),
             allow_auto_topic_creation: self.allow_auto_creation,
         })
     }
@@ -125,9 +166,14 @@ impl Metadata {
     pub fn update(&mut self, now: Time, response: MetadataResponse) {
         self.in_flight = false;
         self.updated = Some(now);
+        self.updates += 1;
         self.not_before = now.after_ms(self.retry_backoff_ms);
         if !response.brokers.is_empty() {
             self.brokers = response.brokers.iter().map(|broker| broker.node_id).collect();
+        }
+        if self.all {
+            // Whatever is not in the answer is no more.
+            self.topics.clear();
         }
         for topic in response.topics {
             let unled = topic.partitions.iter().any(|partition| partition.leader_id.0 < 0);
@@ -135,7 +181,7 @@ impl Metadata {
             self.topics.insert(topic.name.clone(), topic);
         }
         // A topic that came to matter while the request was under way is still to be asked about.
-        self.stale |= self.wanted.iter().any(|topic| !self.topics.contains_key(topic));
+        self.stale |= !self.all && self.wanted.iter().any(|topic| !self.topics.contains_key(topic));
     }
 
     /// The request was lost.

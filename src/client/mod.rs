@@ -6,6 +6,7 @@
 //! clients do, and knows nothing of the simulation that carries its requests.
 
 pub mod admin;
+pub mod assignor;
 pub mod consumer;
 mod metadata;
 mod network;
@@ -19,7 +20,7 @@ use std::collections::BTreeMap;
 
 use crate::api::{Request, Response};
 use crate::error::Error;
-use crate::types::{BrokerId, Offset, Time, Timestamp, TopicPartition};
+use crate::types::{BrokerId, Offset, Time, Timestamp, TopicName, TopicPartition};
 
 pub use consumer::PolledBatch;
 pub use producer::Receipt;
@@ -110,10 +111,43 @@ pub enum Outcome {
     Offset(Offset),
     /// A number of records, if it is known.
     Lag(Option<i64>),
+    /// What a group has committed.
+    Committed(consumer::Offsets),
+    /// The user's code has to run, and the call to be made again then.
+    UserCall(Box<UserCall>),
     /// Offsets of partitions, with the timestamps of the records there.
     Offsets(BTreeMap<TopicPartition, Option<(Offset, Timestamp)>>),
     /// What a broker answered to an admin.
     Response(Box<Response>),
+}
+
+/// What the user's code is to do for a consumer.
+#[derive(Clone, Debug)]
+pub enum UserCall {
+    /// The listener is told what is revoked: it may commit for it still.
+    Revoked(Vec<TopicPartition>),
+    /// The listener is told what is assigned beyond what it had.
+    Assigned(Vec<TopicPartition>),
+    /// The listener is told what is lost: others may have it by now.
+    Lost(Vec<TopicPartition>),
+    /// An assignor of the user's own is to assign.
+    Assign {
+        /// Its name.
+        assignor: String,
+        /// How many partitions each topic has.
+        partitions: BTreeMap<TopicName, i32>,
+        /// The members.
+        members: BTreeMap<String, assignor::Member>,
+    },
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub enum UserAnswer {
+    /// It is done.
+    Done,
+    /// What each member gets.
+    Assigned(consumer::GroupAssignment),
 }
 
 /// What became of some records of a batch.
@@ -204,6 +238,56 @@ pub enum ClientEvent {
         /// To.
         offset: Offset,
     },
+    /// The next read position is the one that the group has committed.
+    PositionCommitted {
+        /// Where.
+        partition: TopicPartition,
+        /// To.
+        offset: Offset,
+    },
+    /// A member sets about joining its group (again).
+    Rejoin {
+        /// Why.
+        why: &'static str,
+    },
+    /// What a member is in the eyes of its group has changed.
+    MemberState {
+        /// From.
+        from: consumer::MemberState,
+        /// To.
+        to: consumer::MemberState,
+        /// In which generation; −1 for none.
+        generation: i32,
+    },
+    /// A member gives up partitions, in good order.
+    PartitionsRevoked {
+        /// Which.
+        partitions: Vec<TopicPartition>,
+    },
+    /// A member has lost partitions: others may have them.
+    PartitionsLost {
+        /// Which.
+        partitions: Vec<TopicPartition>,
+    },
+    /// A member has its assignment.
+    PartitionsAssigned {
+        /// What it has beyond what it had.
+        partitions: Vec<TopicPartition>,
+        /// How many it has now.
+        owned: u32,
+    },
+    /// Offsets were committed.
+    OffsetsCommitted {
+        /// The next offset to read, by partition.
+        offsets: Vec<(TopicPartition, Offset)>,
+    },
+    /// Offsets were not committed.
+    CommitFailed {
+        /// Why.
+        why: String,
+    },
+    /// Nobody has polled for `max.poll.interval.ms`.
+    PollIntervalExceeded,
     /// The position was outside the log.
     OutOfRange {
         /// Where.
@@ -286,7 +370,7 @@ impl Client {
     pub fn crash(&mut self, effects: &mut Vec<Effect>) {
         match self {
             Client::Producer(producer) => producer.crash(effects),
-            Client::Consumer(consumer) => drop(consumer.close(effects)),
+            Client::Consumer(consumer) => drop(consumer.stop(effects)),
             Client::Admin(admin) => drop(admin.close(effects)),
         }
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::consumed::{ConsumerRecord, decode};
-use super::driver::Handle;
 use super::entry::Shared;
+use super::user_code::{RebalanceListener, Runner};
 use super::{Cluster, Operation};
 use crate::api::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 use crate::client;
+use crate::client::assignor::Assignor;
 use crate::client::consumer::SeekTo;
 use crate::client::{ClientId, Outcome};
 use crate::error::Error;
@@ -23,32 +24,61 @@ use crate::types::{Offset, Time, Timestamp, TopicPartition};
 /// the moment in which the consumer was made.
 #[derive(Debug)]
 pub struct Consumer {
-    shared: Arc<Shared>,
-    handle: Handle,
+    pub(super) runner: Runner,
 }
 
 impl Consumer {
-    pub(super) fn new(shared: Arc<Shared>, handle: Handle) -> Self {
-        Consumer { shared, handle }
+    pub(super) fn of(runner: Runner) -> Self {
+        Consumer { runner }
     }
 
     /// The client's id: for faults, crashes and pauses.
     #[must_use]
     pub fn id(&self) -> ClientId {
-        self.handle.id
+        self.runner.handle.id
     }
 
-    /// The same consumer in a fork of its cluster.
+    /// The same consumer in a fork of its cluster. What belongs to the user is given anew: see
+    /// [`with_listener`](Consumer::with_listener) and [`with_assignor`](Consumer::with_assignor).
     ///
     /// # Errors
     /// [`Error::Rewound`] when the fork is older than the consumer, or no fork of its cluster.
     pub fn on(&self, fork: &Cluster) -> Result<Consumer, Error> {
-        fork.shared.look().check(self.handle)?;
-        Ok(Consumer { shared: fork.shared.clone(), handle: self.handle })
+        let handle = self.runner.handle;
+        fork.shared.look().check(handle)?;
+        let (shared, code) = (fork.shared.clone(), Arc::default());
+        Ok(Consumer { runner: Runner { shared, handle, code } })
     }
 
-    fn call(&mut self, call: Call, what: &str) -> Result<Outcome, Error> {
-        self.shared.call(self.handle, call, what)
+    /// With a listener in place of the one that it had: in a fork, of a consumer that has
+    /// subscribed with one.
+    #[must_use]
+    pub fn with_listener(self, listener: impl RebalanceListener + 'static) -> Self {
+        self.runner.code.lock().listener = Some(Box::new(listener));
+        self
+    }
+
+    /// With an assignor of the user's own in place of the one of that name: in a fork.
+    #[must_use]
+    pub fn with_assignor(self, assignor: Arc<dyn Assignor>) -> Self {
+        self.runner.code.lock().assignors.insert(assignor.name().to_owned(), assignor);
+        self
+    }
+
+    pub(super) fn call(&mut self, call: Call, what: &str) -> Result<Outcome, Error> {
+        self.runner.shared.call(self.runner.handle, call, what)
+    }
+
+    /// Makes a call that may have the user's code run; gives the first error.
+    pub(super) fn call_user(&mut self, call: Call, what: &str) -> Result<(), Error> {
+        let mut first = Ok(());
+        let mut outcome = self.call(call, what)?;
+        while let Outcome::UserCall(call) = outcome {
+            let (answer, result) = self.runner.run(*call);
+            first = first.and(result);
+            outcome = self.call(Call::Answer(answer, true), what)?;
+        }
+        first
     }
 
     /// Replaces the partitions that are read. Those that stay keep their position.
@@ -69,7 +99,16 @@ impl Consumer {
     /// [`Error::OffsetOutOfRange`] and [`Error::NoOffset`] without a reset policy, Kafka's errors,
     /// [`Error::Closed`].
     pub fn poll(&mut self, timeout: Duration) -> Result<Vec<ConsumerRecord>, Error> {
-        polled(self.shared.call_at(self.handle, poll_call(timeout), "a poll")?)
+        self.runner.call_back();
+        let (shared, handle) = (&self.runner.shared, self.runner.handle);
+        let mut outcome = shared.call_at(handle, poll_call(timeout), "a poll")?;
+        while let Outcome::UserCall(call) = outcome {
+            let (answer, result) = self.runner.run(*call);
+            outcome = shared.call(handle, Call::Answer(answer, result.is_ok()), "a poll")?;
+            result?;
+        }
+        self.runner.call_back();
+        polled(outcome)
     }
 
     /// Begins a [`poll`](Consumer::poll).
@@ -81,7 +120,8 @@ impl Consumer {
         &mut self,
         timeout: Duration,
     ) -> Result<Operation<Vec<ConsumerRecord>>, Error> {
-        Operation::begin(&self.shared, self.handle, poll_call(timeout), "a poll", polled)
+        self.runner.call_back();
+        Operation::begin(&self.runner, poll_call(timeout), "a poll", polled)
     }
 
     /// Sets the position.
@@ -163,10 +203,14 @@ impl Consumer {
         self.look(|consumer| consumer.paused().cloned().collect())
     }
 
-    fn look<T: Default>(&self, look: impl FnOnce(&client::consumer::Consumer) -> T) -> T {
-        let driver = self.shared.look();
-        let consumer = driver.world.consumer(self.handle.id);
-        consumer.filter(|_| driver.check(self.handle).is_ok()).map(look).unwrap_or_default()
+    pub(super) fn look<T: Default>(
+        &self,
+        look: impl FnOnce(&client::consumer::Consumer) -> T,
+    ) -> T {
+        let handle = self.runner.handle;
+        let driver = self.runner.shared.look();
+        let consumer = driver.world.consumer(handle.id);
+        consumer.filter(|_| driver.check(handle).is_ok()).map(look).unwrap_or_default()
     }
 
     /// The offset of the next record that `poll` will give.
@@ -248,10 +292,17 @@ impl Consumer {
 
     /// Closes the consumer. Closed twice, it stays closed.
     ///
+    /// With `group.id`, what was read is committed first if `enable.auto.commit` is true, and
+    /// commits that are under way are waited for, for 30 seconds at most; then the listener is told
+    /// and the group is left, unless by a static member.
+    ///
     /// # Errors
+    /// What the listener returns, [`Error::InvalidArgument`] inside of a listener,
     /// [`Error::Rewound`], [`Error::ConcurrentDrive`].
     pub fn close(&mut self) -> Result<(), Error> {
-        self.call(Call::Close, "the consumer to close").map(|_| ())
+        let closed = self.call_user(Call::Close, "the consumer to close");
+        self.runner.call_back();
+        closed
     }
 }
 
@@ -279,7 +330,7 @@ pub(super) fn poll_all(
     consumers: &mut [&mut Consumer],
     timeout: Duration,
 ) -> Result<Vec<Result<Vec<ConsumerRecord>, Error>>, Error> {
-    if consumers.iter().any(|consumer| !Arc::ptr_eq(&consumer.shared, shared)) {
+    if consumers.iter().any(|consumer| !Arc::ptr_eq(&consumer.runner.shared, shared)) {
         let why = "a consumer is of another cluster".to_owned();
         return Err(Error::InvalidArgument(why));
     }

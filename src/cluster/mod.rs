@@ -6,6 +6,7 @@
 //! | `entry.rs` | the lock around it: entering, waiting, waking |
 //! | `builder.rs`, `snapshot.rs`, `operation.rs` | setting up; copies of the world; calls begun and awaited |
 //! | `producer.rs`, `consumer.rs`, `consumed.rs`, `admin.rs` | the handles, and the records that they give |
+//! | `member.rs`, `user_code.rs` | the consumer as a member of a group, and what of the user's runs for it |
 
 mod admin;
 mod builder;
@@ -13,10 +14,12 @@ mod consumed;
 mod consumer;
 mod driver;
 mod entry;
+mod member;
 mod operation;
 mod producer;
 mod sleep;
 mod snapshot;
+mod user_code;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,10 +28,14 @@ pub use admin::{Admin, PartitionDescription, TopicDescription, TopicSpec};
 pub use builder::ClusterBuilder;
 pub use consumed::ConsumerRecord;
 pub use consumer::Consumer;
+pub use member::ConsumerGroupMetadata;
 pub use operation::Operation;
 pub use producer::{Delivery, Producer, RecordMetadata};
 pub use snapshot::Snapshot;
+pub use user_code::RebalanceListener;
 
+use crate::client::assignor::Assignor;
+use crate::client::consumer::Assignors;
 use crate::client::record::Record;
 use crate::config::{AdminConfig, ConsumerConfig, PartitionerKind, ProducerConfig};
 use crate::error::Error;
@@ -38,6 +45,7 @@ use crate::sim::{
 use crate::types::{BrokerId, EventId, Time};
 
 use entry::Shared;
+use user_code::{Runner, UserCode};
 
 /// A cluster with its clock. Clones are the same cluster.
 #[derive(Clone, Debug)]
@@ -113,9 +121,30 @@ impl Cluster {
         &self,
         configs: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Consumer, Error> {
+        self.consumer_with_assignors(configs, Vec::new())
+    }
+
+    /// A consumer with assignors of the user's own. `partition.assignment.strategy` names them as
+    /// it names Kafka's; they run outside the lock, when the consumer leads its group. What they
+    /// return is checked: each partition goes to one member, and one that has subscribed to its
+    /// topic.
+    ///
+    /// # Errors
+    /// As [`consumer`](Cluster::consumer).
+    pub fn consumer_with_assignors<K: AsRef<str>, V: AsRef<str>>(
+        &self,
+        configs: impl IntoIterator<Item = (K, V)>,
+        own: Vec<Arc<dyn Assignor>>,
+    ) -> Result<Consumer, Error> {
         let config = ConsumerConfig::from_pairs(configs)?;
-        let handle = self.shared.enter()?.create(ClientConfig::Consumer(config));
-        Ok(Consumer::new(self.shared.clone(), handle))
+        let strategy = config.group.as_ref().map(|group| &group.partition_assignment_strategy);
+        let assignors = strategy.map(|strategy| Assignors::new(strategy, &own)).transpose()?;
+        let config = ClientConfig::Consumer(Box::new(config), assignors);
+        let handle = self.shared.enter()?.create(config);
+        let assignors = own.into_iter().map(|one| (one.name().to_owned(), one)).collect();
+        let code = UserCode { assignors, ..UserCode::default() };
+        let (shared, code) = (self.shared.clone(), Arc::new(parking_lot::Mutex::new(code)));
+        Ok(Consumer::of(Runner { shared, handle, code }))
     }
 
     /// The clock.

@@ -1,12 +1,10 @@
 //! A call that has been begun: to be driven, awaited, or taken when it is done.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::driver::Handle;
-use super::entry::Shared;
-use crate::client::{OpId, Outcome, Progress};
+use super::user_code::Runner;
+use crate::client::{OpId, Outcome, Progress, UserCall};
 use crate::error::Error;
 use crate::sim::Call;
 use crate::types::Time;
@@ -21,8 +19,8 @@ use crate::types::Time;
 #[derive(Debug)]
 #[must_use = "a call that is dropped is abandoned"]
 pub struct Operation<T> {
-    shared: Arc<Shared>,
-    handle: Handle,
+    /// For whom, and what of the user's may have to run.
+    runner: Runner,
     what: &'static str,
     convert: fn(Outcome) -> Result<T, Error>,
     state: State,
@@ -30,40 +28,75 @@ pub struct Operation<T> {
 
 #[derive(Debug)]
 enum State {
-    Waiting { op: OpId, timeline: u64 },
+    Waiting {
+        op: OpId,
+        timeline: u64,
+    },
+    /// The user's code has to run before it goes on.
+    Interrupted {
+        op: OpId,
+        timeline: u64,
+        call: Box<UserCall>,
+    },
     Ready(Result<Outcome, Error>),
     Taken,
 }
 
+impl State {
+    fn begin(runner: &Runner, call: impl FnOnce(Time) -> Call) -> Result<State, Error> {
+        let mut driver = runner.shared.enter()?;
+        let call = call(driver.now());
+        let (op, progress) = driver.begin(runner.handle, call)?;
+        let timeline = driver.timeline();
+        Ok(match progress {
+            Progress::Ready(result) => State::of(op, timeline, result),
+            Progress::Pending => State::Waiting { op, timeline },
+        })
+    }
+
+    fn of(op: OpId, timeline: u64, result: Result<Outcome, Error>) -> State {
+        match result {
+            Ok(Outcome::UserCall(call)) => State::Interrupted { op, timeline, call },
+            result => State::Ready(result),
+        }
+    }
+}
+
 impl<T> Operation<T> {
     pub(super) fn begin(
-        shared: &Arc<Shared>,
-        handle: Handle,
+        runner: &Runner,
         call: impl FnOnce(Time) -> Call,
         what: &'static str,
         convert: fn(Outcome) -> Result<T, Error>,
     ) -> Result<Self, Error> {
-        let state = {
-            let mut driver = shared.enter()?;
-            let call = call(driver.now());
-            let (op, progress) = driver.begin(handle, call)?;
-            match progress {
-                Progress::Ready(result) => State::Ready(result),
-                Progress::Pending => State::Waiting { op, timeline: driver.timeline() },
-            }
-        };
-        Ok(Operation { shared: shared.clone(), handle, what, convert, state })
+        let state = State::begin(runner, call)?;
+        Ok(Operation { runner: runner.clone(), what, convert, state })
     }
 
-    /// Fetches the result if it is there.
+    /// Fetches the result if it is there. Where the user's code has to run for it, it runs here.
     fn refresh(&mut self) {
-        if let State::Waiting { op, timeline } = self.state {
-            let mut driver = self.shared.look();
+        self.run_user_code();
+        while let State::Waiting { op, timeline } = self.state {
+            let mut driver = self.runner.shared.look();
             if driver.timeline() != timeline {
                 self.state = State::Ready(Err(Error::Rewound));
             } else if let Some(result) = driver.world.take_result(op) {
-                self.state = State::Ready(result);
+                self.state = State::of(op, timeline, result);
+                drop(driver);
+                self.run_user_code();
+            } else {
+                return;
             }
+        }
+    }
+
+    /// Runs the user's code if it has to run, and lets the call go on unless that failed.
+    fn run_user_code(&mut self) {
+        while let State::Interrupted { call, .. } = &self.state {
+            let (answer, result) = self.runner.run((**call).clone());
+            let goes_on = result.is_ok();
+            let begun = State::begin(&self.runner, |_| Call::Answer(answer, goes_on));
+            self.state = result.and(begun).unwrap_or_else(|error| State::Ready(Err(error)));
         }
     }
 
@@ -91,15 +124,18 @@ impl<T> Operation<T> {
     /// What the call ends with, [`Error::ConcurrentDrive`], and [`Error::Stalled`] when nothing can
     /// happen any more.
     pub fn wait(mut self) -> Result<T, Error> {
-        if let State::Waiting { op, timeline } = self.state {
-            let shared = self.shared.clone();
+        self.run_user_code();
+        while let State::Waiting { op, timeline } = self.state {
+            let shared = self.runner.shared.clone();
             let driver = shared.enter()?;
             // From here on the call is abandoned by whoever drives it.
             self.state = State::Taken;
             if driver.timeline() != timeline {
                 return Err(Error::Rewound);
             }
-            return (self.convert)(driver.finish(self.handle, op, self.what)?);
+            let result = driver.finish(self.runner.handle, op, self.what);
+            self.state = State::of(op, timeline, result);
+            self.run_user_code();
         }
         let taken = || Err(Error::InvalidArgument("the result has been taken".to_owned()));
         self.take().unwrap_or_else(taken)
@@ -109,7 +145,7 @@ impl<T> Operation<T> {
     /// to look again at once.
     fn advance(&mut self, waker: &Waker) -> Result<bool, Error> {
         let State::Waiting { op, .. } = self.state else { return Ok(false) };
-        let shared = self.shared.clone();
+        let shared = self.runner.shared.clone();
         let mut driver = shared.enter()?;
         if driver.is_real() {
             driver.wake_on(op, waker.clone());
@@ -150,11 +186,14 @@ impl<T> Future for Operation<T> {
 
 impl<T> Drop for Operation<T> {
     fn drop(&mut self) {
-        if let State::Waiting { op, timeline } = self.state {
-            let mut driver = self.shared.look();
-            if driver.timeline() == timeline {
-                driver.abandon(self.handle, op);
-            }
+        let (State::Waiting { op, timeline } | State::Interrupted { op, timeline, .. }) =
+            self.state
+        else {
+            return;
+        };
+        let mut driver = self.runner.shared.look();
+        if driver.timeline() == timeline {
+            driver.abandon(self.runner.handle, op);
         }
     }
 }

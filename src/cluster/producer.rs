@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::driver::Handle;
 use super::entry::{Entry, Shared};
+use super::user_code::Runner;
 use super::{Cluster, Operation};
 use crate::client::record::Record;
 use crate::client::{BatchId, ClientId, DeliveryReport, OpId, Outcome, Receipt, Sending};
@@ -309,7 +310,8 @@ impl Producer {
     /// # Errors
     /// As [`flush`](Producer::flush).
     pub fn begin_flush(&self) -> Result<Operation<()>, Error> {
-        Operation::begin(&self.shared, self.handle, |_| Call::Flush, "a flush", |_| Ok(()))
+        let runner = Runner::without_code(&self.shared, self.handle);
+        Operation::begin(&runner, |_| Call::Flush, "a flush", |_| Ok(()))
     }
 
     /// Sends what is left, waiting at most so long, and closes the producer. What is not delivered

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::admin::ADMIN;
 use super::consumer::CONSUMER;
 use super::definition::ConfigKey;
+use super::group::GroupRebalanceConfig;
 use super::producer::PRODUCER;
 use super::security::SECURITY;
 use super::values::{Overrides, Values};
@@ -279,13 +280,20 @@ pub struct ConsumerConfig {
     pub allow_auto_create_topics: bool,
     /// `metadata.max.age.ms`, default 300,000.
     pub metadata_max_age_ms: i64,
+    /// `retry.backoff.max.ms`, default 1000.
+    pub retry_backoff_max_ms: u64,
+    /// `client.id`; empty for one that is made up.
+    pub client_id: String,
+    /// As a member of the group `group.id`.
+    pub group: Option<GroupRebalanceConfig>,
 }
 
 impl ConsumerConfig {
     /// Reads properties by Kafka's names.
     ///
     /// # Errors
-    /// For a name that Kafka does not know, and for a value out of range.
+    /// For a name that Kafka does not know, a value out of range, values that contradict each
+    /// other, and `group.protocol=consumer`, which is not there yet.
     pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, ConfigError> {
@@ -310,6 +318,9 @@ impl ConsumerConfig {
             default_api_timeout_ms: values.number("default.api.timeout.ms"),
             allow_auto_create_topics: values.flag("allow.auto.create.topics"),
             metadata_max_age_ms: values.number("metadata.max.age.ms"),
+            retry_backoff_max_ms: values.number("retry.backoff.max.ms") as u64,
+            client_id: values.text("client.id"),
+            group: GroupRebalanceConfig::from_values(&values)?,
         })
     }
 }

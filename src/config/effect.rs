@@ -59,7 +59,12 @@ fn what_has_no_effect_stands_in_the_limitations() {
     use super::{admin::ADMIN, broker::BROKER, consumer::CONSUMER, producer::PRODUCER};
     use super::{security::SECURITY, topic::TOPIC};
     let producer = |pairs: &[(&str, &str)]| ProducerConfig::from_pairs(pairs.iter().copied());
-    let consumer = |pairs: &[(&str, &str)]| ConsumerConfig::from_pairs(pairs.iter().copied());
+    // Some properties count in a group only.
+    let consumer = |pairs: &[(&str, &str)]| {
+        let views = [None, Some(("group.id", "g"))]
+            .map(|group| ConsumerConfig::from_pairs(group.iter().chain(pairs).copied()));
+        views.into_iter().collect::<Result<Vec<_>, _>>()
+    };
     let admin = |pairs: &[(&str, &str)]| AdminConfig::from_pairs(pairs.iter().copied());
     // Some properties count on compacted topics only.
     let none = Overrides::new();

@@ -17,6 +17,7 @@ mod consumer;
 mod definition;
 mod describe;
 mod dynamic;
+mod group;
 mod producer;
 mod security;
 mod servers;
@@ -34,6 +35,7 @@ pub use clients::{
 };
 pub use definition::ConfigType;
 pub use describe::{ConfigEntry, ConfigSource, ConfigSynonym, describe_broker, describe_topic};
+pub use group::GroupRebalanceConfig;
 pub use servers::{
     BrokerConfig, TopicConfig, check_topic_overrides, parse_broker_file, parse_broker_override,
     parse_topic_override, parse_topic_overrides,

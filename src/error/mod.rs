@@ -50,6 +50,9 @@ pub enum Error {
         /// Where.
         partition: TopicPartition,
     },
+    /// Offsets were not committed, and the same commit never will be: the consumer is no member of
+    /// its group any more. Kafka's `CommitFailedException`.
+    CommitFailed(String),
     /// A partition that the consumer has not been assigned.
     NotAssigned(TopicPartition),
     /// An argument that makes no sense; says which and why.
@@ -127,6 +130,7 @@ impl fmt::Display for Error {
             Error::NoOffset { partition } => {
                 write!(f, "{partition} has no position, and auto.offset.reset is none")
             }
+            Error::CommitFailed(why) => write!(f, "the commit failed: {why}"),
             Error::NotAssigned(partition) => {
                 write!(f, "{partition} is not assigned to this consumer")
             }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use crate::api::Request;
-use crate::client::consumer::SeekTo;
+use crate::client::consumer::{Assignors, Offsets, SeekTo, Topics};
 use crate::client::record::Record;
-use crate::client::{ClientId, OpId, Progress, Sending};
+use crate::client::{ClientId, OpId, Progress, Sending, UserAnswer};
 use crate::config::{AdminConfig, ConsumerConfig, ProducerConfig};
 use crate::types::{BrokerId, EventId, Time, Timestamp, TopicPartition};
 
@@ -69,7 +69,8 @@ pub enum Input<'a> {
 #[derive(Clone, Debug)]
 pub enum ClientConfig {
     Producer(ProducerConfig),
-    Consumer(ConsumerConfig),
+    /// Its assignors, if it has a `group.id`.
+    Consumer(Box<ConsumerConfig>, Option<Assignors>),
     Admin(AdminConfig),
 }
 
@@ -79,6 +80,15 @@ pub enum Call {
     Flush,
     CloseProducer(Time),
     Assign(Vec<TopicPartition>),
+    /// Whether there is a listener.
+    Subscribe(Topics, bool),
+    Unsubscribe,
+    EnforceRebalance,
+    /// What came of the user's code, and whether the call that waits for it is to go on.
+    Answer(UserAnswer, bool),
+    /// Whether to wait for it; all positions without offsets.
+    Commit(Option<Offsets>, bool),
+    Committed(Vec<TopicPartition>),
     Poll(Time),
     Seek(TopicPartition, SeekTo),
     SetPaused(Vec<TopicPartition>, bool),
@@ -135,6 +145,13 @@ impl Call {
             Call::Flush => "flush",
             Call::CloseProducer(_) | Call::Close => "close",
             Call::Assign(_) => "assign",
+            Call::Subscribe(..) => "subscribe",
+            Call::Unsubscribe => "unsubscribe",
+            Call::EnforceRebalance => "enforce rebalance",
+            Call::Answer(..) => "user code is done",
+            Call::Commit(_, true) => "commit",
+            Call::Commit(_, false) => "commit, not waiting",
+            Call::Committed(_) => "committed",
             Call::Poll(_) => "poll",
             Call::Seek(..) => "seek",
             Call::SetPaused(_, true) => "pause",

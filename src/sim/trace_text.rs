@@ -6,6 +6,7 @@ use super::fault::FaultKind;
 use super::trace::{Direction, TraceEntry, TraceEvent};
 use crate::broker::BrokerEvent;
 use crate::client::ClientEvent;
+use crate::types::TopicPartition;
 
 impl fmt::Display for TraceEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,9 +118,42 @@ impl fmt::Display for ClientEvent {
             ClientEvent::PositionReset { partition, offset } => {
                 write!(f, "position of {partition} set to {offset}")
             }
+            ClientEvent::PositionCommitted { partition, offset } => {
+                write!(f, "position of {partition} set to the committed {offset}")
+            }
+            ClientEvent::Rejoin { why } => write!(f, "joins: {why}"),
+            ClientEvent::MemberState { from, to, generation } => {
+                write!(f, "member {from} -> {to}, generation {generation}")
+            }
+            ClientEvent::PartitionsRevoked { partitions } => {
+                write!(f, "revoked: {}", list(partitions))
+            }
+            ClientEvent::PartitionsLost { partitions } => {
+                write!(f, "lost: {}", list(partitions))
+            }
+            ClientEvent::PartitionsAssigned { partitions, owned } => {
+                write!(f, "assigned: {}; has {owned}", list(partitions))
+            }
+            ClientEvent::OffsetsCommitted { offsets } => {
+                let texts =
+                    offsets.iter().map(|(partition, offset)| format!("{partition}@{offset}"));
+                write!(f, "committed: {}", texts.collect::<Vec<_>>().join(" "))
+            }
+            ClientEvent::CommitFailed { why } => write!(f, "not committed: {why}"),
+            ClientEvent::PollIntervalExceeded => {
+                write!(f, "nobody has polled for max.poll.interval.ms")
+            }
             ClientEvent::OutOfRange { partition, offset } => {
                 write!(f, "position {offset} of {partition} is out of range")
             }
         }
     }
+}
+
+/// Partitions in a row, `nothing` without any.
+fn list(partitions: &[TopicPartition]) -> String {
+    if partitions.is_empty() {
+        return "nothing".to_owned();
+    }
+    partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }

@@ -204,10 +204,10 @@ impl World {
         let delivered = TraceEvent::Delivered { from, direction, api, correlation_id };
         let id = trace.record(self.now, self.cause, to, delivered);
         self.cause = Some(id);
+        let client_id = self.clients.get(client.index()).map_or("", |node| &node.client_id);
         if let Some(node) = self.brokers.get_mut(&broker) {
-            let client_id = from.to_string();
             let effects =
-                node.broker.handle(self.now, connection, correlation_id, &client_id, request);
+                node.broker.handle(self.now, connection, correlation_id, client_id, request);
             self.carry_out_broker(broker, effects, trace);
         }
         if reset == Some(Reset::After) {

@@ -58,6 +58,8 @@ pub(super) struct Connection {
 #[derive(Clone, Debug)]
 pub(super) struct ClientNode {
     pub client: Client,
+    /// `client.id`.
+    pub client_id: String,
     pub connections: BTreeMap<BrokerId, ConnectionId>,
     pub deadline: Option<EventKey>,
     pub paused_until: Option<Time>,
@@ -248,19 +250,21 @@ impl World {
         let id = ClientId(self.clients.len() as u32);
         let bootstrap: Vec<BrokerId> = self.brokers.keys().copied().collect();
         let seed = self.seed;
+        let client_id = client_id(id, &config);
         let client = match config {
             ClientConfig::Producer(config) => {
                 Client::Producer(Box::new(Producer::new(id, config, bootstrap, seed)))
             }
-            ClientConfig::Consumer(config) => {
-                Client::Consumer(Box::new(Consumer::new(id, config, bootstrap, seed)))
+            ClientConfig::Consumer(config, assignors) => {
+                let consumer = Consumer::new(id, *config, assignors, bootstrap, seed);
+                Client::Consumer(Box::new(consumer))
             }
             ClientConfig::Admin(config) => {
                 Client::Admin(Box::new(Admin::new(id, config, bootstrap, seed)))
             }
         };
         let (connections, deadline, paused_until) = (BTreeMap::new(), None, None);
-        let node = ClientNode { client, connections, deadline, paused_until };
+        let node = ClientNode { client, client_id, connections, deadline, paused_until };
         self.clients.push(node);
         trace.record(self.now, None, self.actor(id), TraceEvent::Created);
         id
@@ -391,6 +395,23 @@ impl World {
     }
 }
 
+/// The name that a client has for brokers: a consumer's as Java's client makes it up.
+fn client_id(id: ClientId, config: &ClientConfig) -> String {
+    match config {
+        ClientConfig::Producer(_) => format!("producer-{}", id.0),
+        ClientConfig::Admin(_) => format!("admin-{}", id.0),
+        ClientConfig::Consumer(config, _) => match (&*config.client_id, &config.group) {
+            ("", None) => format!("consumer-{}", id.0),
+            ("", Some(group)) => {
+                let number = id.0.to_string();
+                let last = group.group_instance_id.as_ref().unwrap_or(&number);
+                format!("consumer-{}-{last}", group.group_id)
+            }
+            (given, _) => given.to_owned(),
+        },
+    }
+}
+
 fn call_consumer(
     consumer: &mut Consumer,
     now: Time,
@@ -406,7 +427,13 @@ fn call_consumer(
         Call::Position(partition) => consumer.position(now, op, &partition, effects),
         Call::Lag(partition) => consumer.lag(&partition),
         Call::LookUp(wanted) => consumer.look_up(now, op, wanted, effects),
-        Call::Close => consumer.close(effects),
+        Call::Subscribe(topics, has_listener) => consumer.subscribe(now, topics, has_listener),
+        Call::Unsubscribe => consumer.unsubscribe(now, op, effects),
+        Call::EnforceRebalance => consumer.enforce_rebalance(),
+        Call::Answer(answer, goes_on) => consumer.answer_user(now, op, answer, goes_on, effects),
+        Call::Commit(offsets, is_sync) => consumer.commit(now, op, offsets, is_sync, effects),
+        Call::Committed(partitions) => consumer.committed(now, op, partitions, effects),
+        Call::Close => consumer.close(now, op, effects),
         call => {
             let why = format!("{call:?} is no call of a consumer");
             Progress::failed(Error::InvalidArgument(why))

@@ -171,7 +171,7 @@ impl Consumer {
             if assigned.position() != Some(fetched.next) {
                 continue;
             }
-            if assigned.paused {
+            if !assigned.is_given_out() {
                 kept.push_back(fetched);
                 continue;
             }
@@ -188,6 +188,7 @@ impl Consumer {
                     });
                 }
                 left -= count;
+                assigned.position_epoch = batch.leader_epoch();
                 if next > batch.last_offset() {
                     fetched.batches.pop_front();
                 }

@@ -5,10 +5,11 @@
 //! fetches before it returns. Network work happens during `poll` (and other calls that wait), as in
 //! Kafka's classic consumer; a consumer that does not poll fetches nothing new.
 //!
-//! # Simplifications versus Kafka
-//! No groups yet: partitions are assigned by hand, and nothing is committed.
+//! Partitions are assigned by hand, or by the [`group`]; with `group.id` the offsets that the group
+//! has committed come before `auto.offset.reset`.
 
 mod fetcher;
+mod group;
 mod offsets;
 mod runner;
 mod state;
@@ -21,13 +22,18 @@ use super::metadata::Metadata;
 use super::network::{Backoff, Network};
 use super::{ClientId, Effect, OpId, Outcome, Progress};
 use crate::api::ListOffsetsPartition;
-use crate::config::{AutoOffsetReset, ConsumerConfig};
+use crate::config::{AutoOffsetReset, ConsumerConfig, GroupRebalanceConfig};
 use crate::error::{Error, ErrorCode};
 use crate::random::Random;
 use crate::record::RecordBatch;
 use crate::types::{BrokerId, Offset, Time, Timestamp, TopicName, TopicPartition};
 
 use fetcher::Buffer;
+pub use group::{
+    Assignors, GroupAssignment, MemberState, OffsetAndMetadata, Offsets, SubscriptionPattern,
+    Topics,
+};
+use group::{Generation, Membership, Wanted};
 use offsets::Lookup;
 use state::{Assigned, FetchState};
 
@@ -80,6 +86,15 @@ enum Sent {
     Positions(Vec<(TopicPartition, SeekTo)>),
     /// For a call of the user.
     Lookup(OpId, Vec<ListOffsetsPartition>),
+    FindCoordinator,
+    /// In which generation it was sent.
+    JoinGroup(Generation),
+    SyncGroup(Generation),
+    Heartbeat(Generation),
+    LeaveGroup,
+    /// Which commit, and in which generation.
+    OffsetCommit(u64, Generation),
+    OffsetFetch(Wanted),
 }
 
 /// A consumer's state.
@@ -93,6 +108,7 @@ pub struct Consumer {
     poll: Option<WaitingPoll>,
     positions: Vec<WaitingPosition>,
     lookups: BTreeMap<OpId, Lookup>,
+    group: Option<Box<Membership>>,
     /// The partition that the next fetch request and the next poll begin with.
     turn: Option<TopicPartition>,
     /// When it last did what could be done.
@@ -104,12 +120,22 @@ pub struct Consumer {
 
 impl Consumer {
     /// A consumer without partitions.
-    pub fn new(id: ClientId, config: ConsumerConfig, bootstrap: Vec<BrokerId>, seed: u64) -> Self {
+    pub fn new(
+        id: ClientId,
+        config: ConsumerConfig,
+        assignors: Option<Assignors>,
+        bootstrap: Vec<BrokerId>,
+        seed: u64,
+    ) -> Self {
         let reconnect = Backoff {
             initial_ms: config.reconnect_backoff_ms,
             max_ms: config.reconnect_backoff_max_ms,
         };
-        let random = Random::stream(seed, &format!("consumer {} reconnect", id.0));
+        let stream = |purpose| Random::stream(seed, &format!("consumer {} {purpose}", id.0));
+        let random = stream("reconnect");
+        let group = config.group.clone().zip(assignors).map(|(config, assignors)| {
+            Box::new(Membership::new(config, assignors, stream("group")))
+        });
         let retry_ms = config.retry_backoff_ms as i64;
         let auto_create = config.allow_auto_create_topics;
         Consumer {
@@ -120,6 +146,7 @@ impl Consumer {
             poll: None,
             positions: Vec::new(),
             lookups: BTreeMap::new(),
+            group,
             turn: None,
             ran_at: Time(0),
             woken: false,
@@ -132,6 +159,10 @@ impl Consumer {
     pub fn assign(&mut self, now: Time, partitions: Vec<TopicPartition>) -> Progress {
         if self.closed {
             return Progress::failed(Error::Closed);
+        }
+        if self.group.as_ref().is_some_and(|group| group.is_subscribed()) {
+            let why = "topics are subscribed to: unsubscribe first".to_owned();
+            return Progress::failed(Error::InvalidArgument(why));
         }
         if let Some(bad) = partitions.iter().find(|p| p.partition < 0 || p.topic.is_empty()) {
             let why = format!("'{bad}' is no partition");
@@ -219,8 +250,13 @@ impl Consumer {
         if self.closed {
             return Progress::failed(Error::Closed);
         }
-        if self.assigned.is_empty() {
+        let group = self.group.as_ref();
+        if self.assigned.is_empty() && !group.is_some_and(|group| group.is_subscribed()) {
             let why = "nothing is assigned to this consumer".to_owned();
+            return Progress::failed(Error::InvalidArgument(why));
+        }
+        if group.is_some_and(|group| group.is_in_user_code()) {
+            let why = "the listener runs: poll when it is done".to_owned();
             return Progress::failed(Error::InvalidArgument(why));
         }
         if self.poll.is_some() {
@@ -260,6 +296,11 @@ impl Consumer {
         }
     }
 
+    /// How it is configured for its group, and in which generation it is there.
+    pub fn membership(&self) -> Option<(&GroupRebalanceConfig, &Generation)> {
+        self.group.as_ref().map(|group| (&group.config, group.generation()))
+    }
+
     /// How many records lie between the position and the high watermark of the last fetch.
     pub fn lag(&mut self, partition: &TopicPartition) -> Progress {
         match self.find(partition) {
@@ -272,10 +313,30 @@ impl Consumer {
         }
     }
 
+    /// Closes: a member commits what it has read and leaves its group first.
+    pub fn close(&mut self, now: Time, op: OpId, effects: &mut Vec<Effect>) -> Progress {
+        match &self.group {
+            _ if self.closed => Progress::DONE,
+            None => self.stop(effects),
+            Some(group) if group.is_in_user_code() => {
+                let why = "the listener runs: close when it is done".to_owned();
+                Progress::failed(Error::InvalidArgument(why))
+            }
+            Some(_) => self.close_member(now, op, effects),
+        }
+    }
+
     /// Stops for good.
-    pub fn close(&mut self, effects: &mut Vec<Effect>) -> Progress {
+    pub fn stop(&mut self, effects: &mut Vec<Effect>) -> Progress {
         if std::mem::replace(&mut self.closed, true) {
             return Progress::DONE;
+        }
+        let group = self.group.take();
+        let commits = group.iter().flat_map(|group| &group.commits).filter_map(|one| one.op);
+        let committed = group.iter().flat_map(|group| &group.committed).map(|one| one.op);
+        let closing = group.iter().filter_map(|group| group.closing.as_ref()?.op);
+        for op in commits.chain(committed).chain(closing) {
+            effects.push(Effect::Complete { op, result: Err(Error::Closed) });
         }
         let polls = self.poll.take().map(|poll| poll.op);
         let positions = std::mem::take(&mut self.positions).into_iter().map(|wait| wait.op);
@@ -306,6 +367,9 @@ impl Consumer {
         self.poll.take_if(|poll| gone(poll.op));
         self.positions.retain(|wait| !gone(wait.op));
         self.lookups.retain(|&op, _| !gone(op));
+        if let Some(group) = &mut self.group {
+            group.abandon(gone);
+        }
     }
 
     /// What `auto.offset.reset` says, or the error that it demands.

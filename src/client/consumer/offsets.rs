@@ -191,12 +191,16 @@ impl Consumer {
 
     /// Asks the leaders of the partitions that have no position.
     pub(super) fn ask_for_positions(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.ask_for_committed_positions(now, effects);
         let reset = self.reset_target(now);
+        let has_group = self.group.is_some();
         let mut by_leader: BTreeMap<BrokerId, Vec<(ListOffsetsPartition, SeekTo)>> =
             BTreeMap::new();
         for (partition, assigned) in &mut self.assigned {
             let target = match (assigned.state, reset) {
                 (FetchState::Fetching(_), _) => continue,
+                // The group may have come somewhere.
+                (FetchState::Initializing, _) if has_group => continue,
                 (FetchState::AwaitReset(to), _) | (FetchState::Initializing, Some(to)) => to,
                 (FetchState::Initializing, None) => {
                     assigned.fail(Error::NoOffset { partition: partition.clone() });

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::group::Commit;
 use super::{Consumer, Sent};
 use crate::api::{Request, Response};
 use crate::client::{ClientEvent, Effect, Outcome};
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::types::{BrokerId, Time, TopicPartition};
 
 impl Consumer {
@@ -30,20 +31,39 @@ impl Consumer {
             (Some(Sent::Lookup(op, asked)), Response::ListOffsets(response)) => {
                 self.on_looked_up(now, op, asked, &response);
             }
+            (Some(Sent::FindCoordinator), Response::FindCoordinator(response)) => {
+                self.on_coordinator(now, response, effects);
+            }
+            (Some(Sent::JoinGroup(sent)), Response::JoinGroup(response)) => {
+                self.on_joined(sent, response);
+            }
+            (Some(Sent::SyncGroup(sent)), Response::SyncGroup(response)) => {
+                self.on_synced(now, &sent, response);
+            }
+            (Some(Sent::Heartbeat(sent)), Response::Heartbeat(response)) => {
+                self.on_heartbeat(now, &sent, response.error_code);
+            }
+            (Some(Sent::OffsetCommit(number, sent)), Response::OffsetCommit(response)) => {
+                self.on_committed(now, number, &sent, &response, effects);
+            }
+            (Some(Sent::OffsetFetch(wanted)), Response::OffsetFetch(response)) => {
+                self.on_offsets_fetched(now, wanted, response, effects);
+            }
             _ => {}
         }
         self.run(now, effects);
     }
 
     pub fn on_disconnect(&mut self, now: Time, broker: BrokerId, effects: &mut Vec<Effect>) {
-        self.lose_connection(now, broker);
+        self.lose_connection(now, broker, effects);
         self.run(now, effects);
     }
 
-    fn lose_connection(&mut self, now: Time, broker: BrokerId) {
+    fn lose_connection(&mut self, now: Time, broker: BrokerId, effects: &mut Vec<Effect>) {
         self.metadata.invalidate();
+        self.lose_coordinator_at(now, broker);
         for sent in self.network.disconnected(now, broker) {
-            match sent {
+            match &sent {
                 Sent::Metadata => self.metadata.failed(now),
                 Sent::Fetch(asked) => {
                     for partition in asked.keys() {
@@ -51,11 +71,20 @@ impl Consumer {
                     }
                 }
                 Sent::Positions(asked) => {
-                    for (partition, _) in &asked {
+                    for (partition, _) in asked {
                         self.retry_later(now, partition);
                     }
                 }
-                Sent::Lookup(op, asked) => self.ask_again(now, op, asked),
+                Sent::Lookup(op, asked) => self.ask_again(now, *op, asked.clone()),
+                Sent::FindCoordinator => self.search_later(now, effects),
+                Sent::Heartbeat(sent) => {
+                    self.on_heartbeat(now, sent, ErrorCode::NetworkException);
+                }
+                Sent::OffsetCommit(number, _) => self.lose_commit(now, *number, effects),
+                Sent::OffsetFetch(wanted) => self.ask_committed_later(now, wanted),
+                Sent::JoinGroup(_) | Sent::SyncGroup(_) | Sent::LeaveGroup => {
+                    self.lose_membership_request(now, &sent);
+                }
             }
         }
     }
@@ -71,31 +100,50 @@ impl Consumer {
         while let Some(broker) = self.network.timed_out(now) {
             effects.push(Effect::Event(ClientEvent::RequestTimedOut { broker }));
             effects.push(Effect::Disconnect { broker });
-            self.lose_connection(now, broker);
+            self.lose_connection(now, broker, effects);
         }
         self.run(now, effects);
     }
 
     /// Whether a call waits, so that the consumer may use the network.
     fn is_active(&self) -> bool {
-        self.poll.is_some() || !self.positions.is_empty() || !self.lookups.is_empty()
+        let calls = self.group.as_ref().is_some_and(|group| {
+            group.closing.is_some()
+                || !group.committed.is_empty()
+                || group.commits.iter().any(Commit::keeps_active)
+        });
+        calls || self.is_polled() || !self.positions.is_empty() || !self.lookups.is_empty()
+    }
+
+    /// Whether a poll waits.
+    pub(super) fn is_polled(&self) -> bool {
+        self.poll.is_some()
     }
 
     /// Does whatever can be done now.
     pub(super) fn run(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.ran_at = now;
         self.woken = false;
-        if self.closed || !self.is_active() {
+        if self.closed {
             return;
         }
+        self.run_group(now, effects);
+        if !self.is_active() {
+            return;
+        }
+        let may_give = !self.is_polled() || self.poll_group(now, effects);
         self.note_fatal_errors();
         self.metadata.refresh_if_old(now);
+        if self.is_polled() {
+            self.auto_commit(now, effects);
+        }
         self.ask_for_metadata(now, effects);
         self.ask_for_positions(now, effects);
         self.send_lookups(now, effects);
         self.finish_positions(now, effects);
         self.finish_lookups(now, effects);
-        self.finish_poll(now, effects);
+        self.finish_poll(now, may_give, effects);
+        self.go_on_closing(now, effects);
     }
 
     /// A topic that can never be read fails the next poll.
@@ -109,9 +157,14 @@ impl Consumer {
 
     /// Gives out what is there, or waits on. Whatever is not buffered then is asked for first, so
     /// that a poll never waits for nothing, and before the user sees the records.
-    fn finish_poll(&mut self, now: Time, effects: &mut Vec<Effect>) {
+    fn finish_poll(&mut self, now: Time, may_give: bool, effects: &mut Vec<Effect>) {
         let Some(poll) = self.poll.take() else { return };
-        let (batches, advanced) = self.take_records();
+        if let Some(result) = self.group_result(poll.op, poll.deadline) {
+            effects.push(Effect::Complete { op: poll.op, result });
+            return;
+        }
+        let may_give = may_give || poll.deadline <= now;
+        let (batches, advanced) = if may_give { self.take_records() } else { (Vec::new(), false) };
         self.send_fetches(now, effects);
         let mut errors = self.assigned.values_mut();
         // As in Kafka, a poll that only went past control records ends, too.
@@ -154,11 +207,15 @@ impl Consumer {
 
     pub fn next_deadline(&self) -> Option<Time> {
         let in_flight = self.network.next_deadline();
-        if self.closed || !self.is_active() {
+        if self.closed {
             return in_flight;
         }
-        if self.woken {
+        if self.woken && self.is_active() {
             return Some(Time(0));
+        }
+        let group = self.next_group_deadline(self.is_polled());
+        if !self.is_active() {
+            return in_flight.into_iter().chain(group.filter(|&due| due > self.ran_at)).min();
         }
         let free = self.network.free_at(self.metadata.brokers());
         let backoffs = self.assigned.values().map(|assigned| assigned.not_before);
@@ -174,7 +231,8 @@ impl Consumer {
             .chain(brokers)
             .chain(calls)
             .chain(lookups)
-            .chain(poll);
+            .chain(poll)
+            .chain(group);
         // What the last run did not do, another one at the same time would not do either.
         all.filter(|&due| due > self.ran_at).min()
     }

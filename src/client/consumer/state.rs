@@ -3,7 +3,8 @@
 //! | state | what happens | becomes |
 //! |---|---|---|
 //! | – | it is assigned | initializing |
-//! | initializing | it is needed, and there is an `auto.offset.reset` | awaiting that reset |
+//! | initializing | the group has committed an offset | fetching from it |
+//! | initializing | there is no committed one, but an `auto.offset.reset` | awaiting that reset |
 //! | awaiting a reset | the leader answers just this question | fetching from there |
 //! | awaiting a time | the leader has no record that young | awaiting a reset to the end |
 //! | fetching | records are given out | fetching from behind them |
@@ -17,7 +18,7 @@
 
 use super::SeekTo;
 use crate::error::Error;
-use crate::types::{Offset, Time};
+use crate::types::{LeaderEpoch, Offset, Time};
 
 /// Where the next records of a partition come from: Kafka's `FetchStates`, without validation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,10 @@ pub enum FetchState {
 pub struct Assigned {
     pub state: FetchState,
     pub paused: bool,
+    /// It is about to be revoked: nothing more is given out.
+    pub pending_revocation: bool,
+    /// The leader epoch of the last record that was read; −1 if it is not known.
+    pub position_epoch: LeaderEpoch,
     /// Nothing is asked of its leader before this.
     pub not_before: Time,
     /// What the last fetch told.
@@ -48,6 +53,8 @@ impl Assigned {
         Assigned {
             state: FetchState::Initializing,
             paused: false,
+            pending_revocation: false,
+            position_epoch: LeaderEpoch::UNKNOWN,
             not_before: Time(0),
             high_watermark: None,
             error: None,
@@ -57,6 +64,7 @@ impl Assigned {
     /// Goes on elsewhere. What went wrong before does not matter there.
     pub fn seek(&mut self, state: FetchState) {
         self.state = state;
+        self.position_epoch = LeaderEpoch::UNKNOWN;
         self.not_before = Time(0);
         self.error = None;
     }
@@ -73,9 +81,14 @@ impl Assigned {
         }
     }
 
+    /// Whether its records are given out.
+    pub fn is_given_out(&self) -> bool {
+        !self.paused && !self.pending_revocation
+    }
+
     /// From where on it may be fetched now.
     pub fn fetch_offset(&self, now: Time) -> Option<Offset> {
-        let may = !self.paused && self.error.is_none() && self.not_before <= now;
+        let may = self.is_given_out() && self.error.is_none() && self.not_before <= now;
         self.position().filter(|_| may)
     }
 }

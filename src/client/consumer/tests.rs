@@ -55,7 +55,7 @@ impl Bench {
     /// A consumer of `orders-0` and `orders-1` that knows who leads them.
     fn new(configs: &[(&str, &str)]) -> Self {
         let config = ConsumerConfig::from_pairs(configs.iter().copied()).expect("valid configs");
-        let mut consumer = Consumer::new(ClientId(0), config, vec![BROKER], 1);
+        let mut consumer = Consumer::new(ClientId(0), config, None, vec![BROKER], 1);
         consumer.assign(NOW, vec![at(0), at(1)]);
         consumer.metadata.update(NOW, metadata([("orders".into(), 2)]));
         let (requests, results) = (Vec::new(), BTreeMap::new());

@@ -1,0 +1,211 @@
+//! What lessons do with groups.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use kafkarium::{Consumer, Error, OffsetAndMetadata, RebalanceListener, TopicPartition};
+
+use super::{Stage, Words, duration};
+
+/// A listener that says what it is told, and may do something about it.
+struct Told {
+    name: String,
+    does: String,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Told {
+    fn say(&self, what: &str, partitions: &[TopicPartition]) {
+        let line = format!("{} is told: {what} {}", self.name, list(partitions));
+        self.lines.lock().unwrap().push(line);
+    }
+
+    fn note(&self, what: &str, result: &Result<(), Error>) {
+        let result = result.as_ref().map_or_else(Error::to_string, |()| "done".to_owned());
+        self.lines.lock().unwrap().push(format!("{} {what}: {result}", self.name));
+    }
+}
+
+impl RebalanceListener for Told {
+    fn on_partitions_revoked(
+        &mut self,
+        consumer: &mut Consumer,
+        partitions: &[TopicPartition],
+    ) -> Result<(), Error> {
+        self.say("revoked", partitions);
+        if self.does == "commit" && !partitions.is_empty() {
+            self.note("commits", &consumer.commit_sync());
+        }
+        Ok(())
+    }
+
+    fn on_partitions_assigned(
+        &mut self,
+        consumer: &mut Consumer,
+        partitions: &[TopicPartition],
+    ) -> Result<(), Error> {
+        self.say("assigned", partitions);
+        if self.does == "rewind" {
+            for partition in partitions {
+                consumer.seek_to_beginning(partition)?;
+            }
+        }
+        match &*self.does {
+            "fail" => Err(Error::InvalidArgument("the listener does not like it".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    fn on_partitions_lost(
+        &mut self,
+        consumer: &mut Consumer,
+        partitions: &[TopicPartition],
+    ) -> Result<(), Error> {
+        self.say("lost", partitions);
+        if self.does == "commit" {
+            self.note("commits", &consumer.commit_sync());
+        }
+        Ok(())
+    }
+}
+
+fn list(partitions: &[TopicPartition]) -> String {
+    if partitions.is_empty() {
+        return "nothing".to_owned();
+    }
+    partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+impl Stage {
+    /// Prints what listeners and callbacks have said.
+    fn print_told(&mut self) {
+        let lines = std::mem::take(&mut *self.told.lock().unwrap());
+        for line in lines {
+            self.print(line);
+        }
+    }
+
+    /// Polls several consumers together; without any, all.
+    pub fn poll_all(&mut self, words: &Words<'_>) -> Result<(), Error> {
+        let timeout = duration(words.at(0));
+        let names: Vec<String> = match &words.plain[1..] {
+            [] => self.consumers.keys().cloned().collect(),
+            some => some.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let mut consumers: Vec<(String, Consumer)> = names
+            .into_iter()
+            .map(|name| {
+                let consumer = self.consumers.remove(&name).unwrap();
+                (name, consumer)
+            })
+            .collect();
+        let mut all: Vec<&mut Consumer> = consumers.iter_mut().map(|(_, one)| one).collect();
+        let polled = self.cluster.poll_all(&mut all, timeout);
+        self.print_told();
+        let results = polled.map(|polled| {
+            for ((name, _), result) in consumers.iter().zip(polled) {
+                match result {
+                    Ok(records) => {
+                        let mut counts: BTreeMap<TopicPartition, (i64, usize)> = BTreeMap::new();
+                        for record in &records {
+                            let partition = record.topic_partition().clone();
+                            counts.entry(partition).or_insert((record.offset().0, 0)).1 += 1;
+                        }
+                        for (partition, (from, count)) in counts {
+                            let last = from + count as i64 - 1;
+                            self.print(format_args!("{name} {partition} offsets {from}..={last}"));
+                        }
+                    }
+                    Err(error) => self.print(format_args!("{name} error: {error}")),
+                }
+            }
+        });
+        self.consumers.extend(consumers);
+        results
+    }
+
+    /// A command about a consumer as a member.
+    pub fn with_member(
+        &mut self,
+        command: &str,
+        words: &Words<'_>,
+        consumer: &mut Consumer,
+    ) -> Result<(), Error> {
+        let name = words.at(0).to_owned();
+        let get = |wanted: &str| words.named.iter().find(|(n, _)| *n == wanted).map(|(_, v)| *v);
+        let result = match command {
+            "subscribe" => {
+                let does = get("listener").map(str::to_owned);
+                let lines = self.told.clone();
+                let listener = does.map(|does| Told { name, does, lines });
+                match (get("pattern"), listener) {
+                    (Some(pattern), None) => consumer.subscribe_pattern(pattern),
+                    (Some(pattern), Some(told)) => consumer.subscribe_pattern_with(pattern, told),
+                    (None, None) => consumer.subscribe(words.plain[1..].iter().copied()),
+                    (None, Some(told)) => {
+                        consumer.subscribe_with(words.plain[1..].iter().copied(), told)
+                    }
+                }
+            }
+            "unsubscribe" => consumer.unsubscribe(),
+            "leave" => consumer.close(),
+            "enforce-rebalance" => consumer.enforce_rebalance(),
+            "commit" => match offsets(words) {
+                offsets if offsets.is_empty() => consumer.commit_sync(),
+                offsets => consumer.commit_sync_offsets(offsets),
+            },
+            "commit-async" => {
+                let lines = self.told.clone();
+                let callback = move |result: Result<(), Error>| {
+                    let result = result.map_or_else(|e| e.to_string(), |()| "done".to_owned());
+                    lines.lock().unwrap().push(format!("{name}'s commit: {result}"));
+                };
+                match offsets(words) {
+                    offsets if offsets.is_empty() => consumer.commit_async_with(callback),
+                    offsets => consumer.commit_async_offsets(offsets, callback),
+                }
+            }
+            "committed" => {
+                let partitions = (1..words.plain.len()).map(|place| words.partition(place));
+                let partitions: Vec<_> = partitions.collect();
+                let committed = consumer.committed(partitions.iter())?;
+                for partition in partitions {
+                    match committed.get(&partition) {
+                        None => self.print(format_args!("{partition} -")),
+                        Some(at) if at.metadata.is_empty() => {
+                            self.print(format_args!("{partition} {}", at.offset));
+                        }
+                        Some(at) => {
+                            self.print(format_args!("{partition} {} '{}'", at.offset, at.metadata));
+                        }
+                    }
+                }
+                Ok(())
+            }
+            "assignment" => {
+                let assigned = list(&consumer.assignment());
+                self.print(format_args!("{name} has {assigned}"));
+                Ok(())
+            }
+            "crash-client" => self.cluster.crash(consumer.id()),
+            "pause-client" => self.cluster.pause(consumer.id(), duration(words.at(1))),
+            _ => panic!("no command '{command}'"),
+        };
+        self.print_told();
+        result
+    }
+}
+
+/// `orders-0@5`: the offsets to commit, all with the metadata of `metadata=`.
+fn offsets(words: &Words<'_>) -> BTreeMap<TopicPartition, OffsetAndMetadata> {
+    let metadata = words.named.iter().find(|(name, _)| *name == "metadata");
+    let metadata = metadata.map_or("", |(_, value)| value);
+    let one = |word: &&str| {
+        let (partition, offset) = word.split_once('@').unwrap();
+        let (topic, number) = partition.rsplit_once('-').unwrap();
+        let mut at = OffsetAndMetadata::from(offset.parse::<i64>().unwrap());
+        metadata.clone_into(&mut at.metadata);
+        (TopicPartition::new(topic, number.parse().unwrap()), at)
+    };
+    words.plain[1..].iter().map(one).collect()
+}
