@@ -370,7 +370,9 @@ impl Stage {
             "pause" => consumer.pause(all()),
             "resume" => consumer.resume(all()),
             "poll" => {
-                let records = consumer.poll(duration(words.at(1)))?;
+                let polled = consumer.poll(duration(words.at(1)));
+                self.print_told();
+                let records = polled?;
                 if records.is_empty() {
                     self.print("nothing");
                 }

@@ -78,7 +78,7 @@ fn list(partitions: &[TopicPartition]) -> String {
 
 impl Stage {
     /// Prints what listeners and callbacks have said.
-    fn print_told(&mut self) {
+    pub fn print_told(&mut self) {
         let lines = std::mem::take(&mut *self.told.lock().unwrap());
         for line in lines {
             self.print(line);

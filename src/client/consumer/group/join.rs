@@ -135,7 +135,6 @@ impl Consumer {
         };
         let Some(group) = &mut self.group else { return false };
         group.phase = Phase::AwaitingJoin;
-        group.rejoin = None;
         group.joined = Some(group.topics.names().clone());
         let rebalance_ms = group.config.max_poll_interval_ms;
         let generation = group.generation.clone();
@@ -298,6 +297,8 @@ impl Consumer {
                     let error = self.group_error(ErrorCode::InconsistentGroupProtocol);
                     self.fail_join(now, Some(error), false);
                 } else {
+                    // Whatever it was that made it join, it has.
+                    group.rejoin = None;
                     group.phase = Phase::Assigned(response.assignment);
                 }
             }
