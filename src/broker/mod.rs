@@ -10,7 +10,8 @@
 //! | Produce, Fetch, ListOffsets | `data.rs`, by the partition |
 //! | Metadata, CreateTopics, DeleteTopics, CreatePartitions | `topics.rs`, by the controller |
 //! | DescribeConfigs, IncrementalAlterConfigs | `configs.rs` |
-//! | FindCoordinator; JoinGroup, SyncGroup, Heartbeat, LeaveGroup; OffsetCommit, OffsetFetch; DescribeGroups, ListGroups, DeleteGroups | `groups.rs`, by a coordinator |
+//! | FindCoordinator; JoinGroup, SyncGroup, Heartbeat, LeaveGroup; DescribeGroups, ListGroups, DeleteGroups | `groups.rs`, by a coordinator |
+//! | OffsetCommit, OffsetFetch, OffsetDelete | `offsets.rs`, by a coordinator |
 //!
 //! # Simplifications versus Kafka
 //!
@@ -24,7 +25,10 @@ mod controller;
 mod data;
 mod groups;
 pub mod metadata;
+mod offsets;
 mod purgatory;
+#[cfg(test)]
+mod recordings;
 #[cfg(test)]
 mod tests;
 mod topics;
@@ -169,6 +173,8 @@ pub struct Broker {
     seed: u64,
     /// The groups of each partition of `__consumer_offsets` that has had one.
     coordinators: BTreeMap<i32, GroupCoordinator>,
+    /// Since when it has led each partition of `__consumer_offsets`.
+    coordinates_since: BTreeMap<i32, Time>,
     effects: Vec<BrokerEffect>,
 }
 
@@ -188,6 +194,7 @@ impl Broker {
             topic_ids: Random::stream(seed, "topic ids"),
             seed,
             coordinators: BTreeMap::new(),
+            coordinates_since: BTreeMap::new(),
             effects: Vec::new(),
         }
     }
@@ -221,24 +228,28 @@ impl Broker {
             Request::Produce(request) => self.produce(now, connection, client_id, request),
             Request::Fetch(request) => self.fetch(now, connection, correlation_id, request),
             Request::ListOffsets(r) => Some(Response::ListOffsets(self.list_offsets(&r))),
-            Request::Metadata(r) => Some(Response::Metadata(self.metadata(&r))),
-            Request::CreateTopics(r) => Some(Response::CreateTopics(self.create_topics(&r))),
+            Request::Metadata(r) => Some(Response::Metadata(self.metadata(now, &r))),
+            Request::CreateTopics(r) => Some(Response::CreateTopics(self.create_topics(now, &r))),
             Request::DeleteTopics(r) => Some(Response::DeleteTopics(self.delete_topics(now, &r))),
             Request::CreatePartitions(r) => {
-                Some(Response::CreatePartitions(self.create_partitions(&r)))
+                Some(Response::CreatePartitions(self.create_partitions(now, &r)))
             }
             Request::DescribeConfigs(r) => {
                 Some(Response::DescribeConfigs(self.describe_configs(&r)))
             }
             Request::FindCoordinator(r) => {
-                Some(Response::FindCoordinator(self.find_coordinator(r)))
+                Some(Response::FindCoordinator(self.find_coordinator(now, r)))
             }
             Request::OffsetCommit(r) => {
                 self.commit_offsets(now, (connection, correlation_id), client_id, r);
                 None
             }
+            Request::OffsetDelete(r) => {
+                self.delete_offsets(now, (connection, correlation_id), client_id, r);
+                None
+            }
             Request::OffsetFetch(r) => Some(Response::OffsetFetch(self.fetch_offsets(r))),
-            Request::DescribeGroups(r) => Some(Response::DescribeGroups(self.describe_groups(r))),
+            Request::DescribeGroups(r) => Some(Response::DescribeGroups(self.describe_groups(&r))),
             Request::ListGroups(r) => Some(Response::ListGroups(self.list_groups(&r))),
             Request::DeleteGroups(r) => Some(Response::DeleteGroups(self.delete_groups(now, r))),
             Request::JoinGroup(r) => group(self, GroupRequest::JoinGroup(r)),
@@ -246,7 +257,7 @@ impl Broker {
             Request::Heartbeat(r) => group(self, GroupRequest::Heartbeat(r)),
             Request::LeaveGroup(r) => group(self, GroupRequest::LeaveGroup(r)),
             Request::IncrementalAlterConfigs(r) => {
-                Some(Response::IncrementalAlterConfigs(self.alter_configs(&r)))
+                Some(Response::IncrementalAlterConfigs(self.alter_configs(now, &r)))
             }
         };
         if let Some(response) = response {
@@ -288,9 +299,9 @@ impl Broker {
             self.image.replay(record);
         }
         let fenced = self.controller().fence(self.id);
-        self.commit(&fenced);
+        self.commit(now, &fenced);
         let unfenced = self.controller().unfence(self.id);
-        self.commit(&unfenced);
+        self.commit(now, &unfenced);
         self.load_groups(now);
     }
 
@@ -303,18 +314,18 @@ impl Broker {
     }
 
     /// Appends decisions to the metadata log, replays them, and carries them out.
-    fn commit(&mut self, records: &[MetadataRecord]) {
+    fn commit(&mut self, now: Time, records: &[MetadataRecord]) {
         self.metadata_log.extend_from_slice(records);
         for record in records {
             self.image.replay(record);
         }
         for record in records {
-            self.carry_out(record);
+            self.carry_out(now, record);
         }
     }
 
     /// Brings the replicas on this broker in line with one record of the image.
-    fn carry_out(&mut self, record: &MetadataRecord) {
+    fn carry_out(&mut self, now: Time, record: &MetadataRecord) {
         match record {
             MetadataRecord::Topic { .. } => {}
             MetadataRecord::Partition {
@@ -326,6 +337,9 @@ impl Broker {
                 let new = || Partition::new(name.clone(), *topic_id, self.id, config);
                 let replica = self.partitions.entry(name.clone()).or_insert_with(new);
                 replica.set_leader(*leader, *leader_epoch, isr.clone());
+                if *leader == self.id && &*name.topic == groups::OFFSETS_TOPIC {
+                    self.coordinates_since.insert(*partition, now);
+                }
             }
             MetadataRecord::TopicConfig { topic, .. } => self.refresh_configs(Some(topic)),
             MetadataRecord::BrokerConfig { .. } => self.refresh_configs(None),
