@@ -34,8 +34,9 @@ mod tests;
 mod topics;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::api::{Request, Response};
+use crate::api::{MetadataTopic, Request, Response};
 use crate::config::{BrokerConfig, Overrides, TopicConfig};
 pub use crate::coordinator::GroupState;
 use crate::coordinator::{GroupCoordinator, GroupRequest};
@@ -167,6 +168,8 @@ pub struct Broker {
     disk: MemoryDisk,
     metadata_log: Vec<MetadataRecord>,
     image: MetadataImage,
+    /// What was told of topics since the image last changed.
+    described: BTreeMap<TopicName, Arc<MetadataTopic>>,
     partitions: BTreeMap<TopicPartition, Partition>,
     purgatory: Purgatory,
     topic_ids: Random,
@@ -189,6 +192,7 @@ impl Broker {
             disk: MemoryDisk::new(),
             metadata_log: Vec::new(),
             image: MetadataImage::default(),
+            described: BTreeMap::new(),
             partitions: BTreeMap::new(),
             purgatory: Purgatory::default(),
             topic_ids: Random::stream(seed, "topic ids"),
@@ -316,6 +320,7 @@ impl Broker {
     /// Appends decisions to the metadata log, replays them, and carries them out.
     fn commit(&mut self, now: Time, records: &[MetadataRecord]) {
         self.metadata_log.extend_from_slice(records);
+        self.described.clear();
         for record in records {
             self.image.replay(record);
         }

@@ -24,7 +24,7 @@ fn ask(broker: &mut Broker, request: Request) -> Response {
 }
 
 /// Asks about a topic as a producer does, creating it.
-fn metadata(broker: &mut Broker, topic: &str) -> MetadataTopic {
+fn metadata(broker: &mut Broker, topic: &str) -> std::sync::Arc<MetadataTopic> {
     let topics = Some(vec![topic.into()]);
     let request = MetadataRequest { topics, allow_auto_topic_creation: true };
     let Response::Metadata(mut response) = ask(broker, Request::Metadata(request)) else {

@@ -1,5 +1,7 @@
 //! Metadata, and the requests that change topics.
 
+use std::sync::Arc;
+
 use super::controller::{ControllerContext, is_internal};
 use super::metadata::TopicImage;
 use super::{Broker, BrokerEvent};
@@ -15,7 +17,11 @@ use crate::types::{Time, TopicId, TopicName};
 impl Broker {
     pub(super) fn metadata(&mut self, now: Time, request: &MetadataRequest) -> MetadataResponse {
         let topics = match &request.topics {
-            None => self.image.topics().map(|(name, image)| describe(name, image)).collect(),
+            None => {
+                let names: Vec<TopicName> =
+                    self.image.topics().map(|(name, _)| name.clone()).collect();
+                names.iter().map(|name| self.describe_topic(now, name, false)).collect()
+            }
             Some(names) => {
                 let may_create = request.allow_auto_topic_creation;
                 names.iter().map(|name| self.describe_topic(now, name, may_create)).collect()
@@ -33,9 +39,19 @@ impl Broker {
         }
     }
 
-    fn describe_topic(&mut self, now: Time, name: &TopicName, may_create: bool) -> MetadataTopic {
+    fn describe_topic(
+        &mut self,
+        now: Time,
+        name: &TopicName,
+        may_create: bool,
+    ) -> Arc<MetadataTopic> {
+        if let Some(described) = self.described.get(name) {
+            return described.clone();
+        }
         if let Some(image) = self.image.topic(name) {
-            return describe(name, image);
+            let described = Arc::new(describe(name, image));
+            self.described.insert(name.clone(), described.clone());
+            return described;
         }
         let error_code = if topic::validate_name(name).is_err() {
             ErrorCode::InvalidTopicException
@@ -44,13 +60,13 @@ impl Broker {
         } else {
             ErrorCode::UnknownTopicOrPartition
         };
-        MetadataTopic {
+        Arc::new(MetadataTopic {
             error_code,
             name: name.clone(),
             topic_id: TopicId::ZERO,
             is_internal: is_internal(name),
             partitions: Vec::new(),
-        }
+        })
     }
 
     /// Creates a topic that a client asked about. This answer still says that there is none,

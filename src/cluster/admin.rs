@@ -159,18 +159,18 @@ impl Admin {
     pub fn describe_topic(&self, name: &str) -> Result<TopicDescription, Error> {
         let topic = only(self.metadata(Some(vec![name.into()]))?.topics.pop());
         refused(topic.error_code, None, name)?;
-        let partition = |partition: MetadataPartition| PartitionDescription {
+        let partition = |partition: &MetadataPartition| PartitionDescription {
             partition: partition.partition_index,
             leader: (partition.leader_id.0 >= 0).then_some(partition.leader_id),
             leader_epoch: partition.leader_epoch,
-            replicas: partition.replica_nodes,
-            isr: partition.isr_nodes,
+            replicas: partition.replica_nodes.clone(),
+            isr: partition.isr_nodes.clone(),
         };
         Ok(TopicDescription {
             name: topic.name.to_string(),
             topic_id: topic.topic_id,
             is_internal: topic.is_internal,
-            partitions: topic.partitions.into_iter().map(partition).collect(),
+            partitions: topic.partitions.iter().map(partition).collect(),
         })
     }
 

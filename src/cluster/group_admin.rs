@@ -98,7 +98,8 @@ impl Admin {
     /// assignment make no sense; [`Error::Timeout`] after `default.api.timeout.ms`.
     pub fn describe_group(&self, group_id: &str) -> Result<GroupDescription, Error> {
         let (version, groups) = (DESCRIBE_GROUPS_VERSION, vec![group_id.to_owned()]);
-        let request = DescribeGroupsRequest { version, groups };
+        let include_authorized_operations = false;
+        let request = DescribeGroupsRequest { version, groups, include_authorized_operations };
         let (coordinator, response) = self.call_someone(Request::DescribeGroups(request))?;
         let Response::DescribeGroups(mut response) = response else { mismatch(&response) };
         GroupDescription::read(coordinator, only(response.groups.pop()))

@@ -141,6 +141,7 @@ impl Admin {
             committed_metadata: Some(String::new()),
         };
         let request = OffsetCommitRequest {
+            retention_time_ms: -1,
             version: OFFSET_COMMIT_VERSION,
             group_id: group_id.to_owned(),
             generation_id: -1,
@@ -196,7 +197,7 @@ impl Admin {
                 if !topic.error_code.is_none() {
                     return Err(Error::kafka(topic.error_code, format!("topic '{}'", topic.name)));
                 }
-                for partition in topic.partitions {
+                for partition in &topic.partitions {
                     let name = TopicPartition::new(&topic.name, partition.partition_index);
                     leaders.insert(name, partition.leader_id);
                 }

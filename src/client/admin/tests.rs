@@ -231,7 +231,8 @@ fn listed(partitions: &[(i32, ErrorCode)]) -> Response {
 /// Topic `t`, of which the first partition is led by one broker and the others by the other one.
 fn two_leaders(partitions: i32) -> Response {
     let mut topics = metadata([("t".into(), partitions)]);
-    for partition in topics.topics[0].partitions.iter_mut().skip(1) {
+    let topic = std::sync::Arc::make_mut(&mut topics.topics[0]);
+    for partition in topic.partitions.iter_mut().skip(1) {
         partition.leader_id = OTHER;
     }
     two_brokers(topics)
