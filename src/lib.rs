@@ -79,6 +79,9 @@ pub mod trace {
     pub use crate::client::consumer::MemberState;
     pub use crate::client::{ClientEvent, SealReason};
     pub use crate::coordinator::GroupState;
+    pub use crate::sim::group_timeline::{
+        GroupSpan, GroupTimeline, MemberHas, MemberSpan, PartitionSpan,
+    };
     pub use crate::sim::{Actor, Direction, FaultKind, Trace, TraceEntry, TraceEvent};
 }
 

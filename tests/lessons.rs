@@ -191,6 +191,10 @@ impl Stage {
                 self.trace(&words);
                 Ok(())
             }
+            "timeline" | "picture" => {
+                self.timeline(command, &mut words);
+                Ok(())
+            }
             "advance" => self.cluster.advance(duration(words.at(0))),
             "step" => self.cluster.step().map(drop),
             "time" => {

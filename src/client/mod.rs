@@ -247,6 +247,8 @@ pub enum ClientEvent {
     },
     /// A member sets about joining its group (again).
     Rejoin {
+        /// Which.
+        group_id: String,
         /// Why.
         why: &'static str,
     },

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use kafkarium::{Consumer, Error, OffsetAndMetadata, RebalanceListener, TopicPartition};
+use kafkarium::{Consumer, Error, OffsetAndMetadata, RebalanceListener, Time, TopicPartition};
 
 use super::{Stage, Words, duration};
 
@@ -122,6 +123,17 @@ impl Stage {
         });
         self.consumers.extend(consumers);
         results
+    }
+
+    /// Prints a group's timeline or the picture of its rebalances, from a time of the run on.
+    pub fn timeline(&mut self, command: &str, words: &mut Words<'_>) {
+        let from = words.take("from").map_or(Duration::ZERO, duration);
+        let timeline = self.cluster.trace().group_timeline(words.at(0));
+        let timeline = timeline.between(Time::VIRTUAL_START.after(from), Time::NEVER);
+        self.printed += &match command {
+            "timeline" => timeline.to_string(),
+            _ => timeline.to_mermaid(),
+        };
     }
 
     /// A command about a consumer as a member.
