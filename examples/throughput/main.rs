@@ -62,10 +62,7 @@ fn line(name: &str, records: usize, bytes: usize, took: Duration, limit: Duratio
 }
 
 /// From nothing to one record: the median of many runs, nothing warmed or kept between them.
-fn first(
-    name: &str,
-    record: fn() -> Result<(), Box<dyn Error>>,
-) -> Result<String, Box<dyn Error>> {
+fn first(name: &str, record: fn() -> Result<(), Box<dyn Error>>) -> Result<String, Box<dyn Error>> {
     let mut times = Vec::new();
     for _ in 0..1001 {
         let start = Instant::now();
