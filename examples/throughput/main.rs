@@ -77,7 +77,7 @@ fn first(name: &str, record: fn() -> Result<(), Box<dyn Error>>) -> Result<Strin
 /// A member of a large group leaves: how long the others take until each partition is read again.
 fn rebalance(name: &str, assignor: &str) -> Result<String, Box<dyn Error>> {
     let mut lines = Vec::new();
-    for (members, partitions) in [(100, 1000), (1000, 10_000)] {
+    for (members, partitions) in [(100, 1000), (1000, 10_000), (5000, 50_000)] {
         let mut group = groups::Group::new(members, partitions, assignor)?;
         let mut times = [group.rebalance()?, group.rebalance()?, group.rebalance()?];
         times.sort();

@@ -324,13 +324,21 @@ impl Broker {
         for record in records {
             self.image.replay(record);
         }
+        // The partitions of one topic stand together.
+        let mut last = None;
         for record in records {
-            self.carry_out(now, record);
+            self.carry_out(now, record, &mut last);
         }
     }
 
-    /// Brings the replicas on this broker in line with one record of the image.
-    fn carry_out(&mut self, now: Time, record: &MetadataRecord) {
+    /// Brings the replicas on this broker in line with one record of the image. `last` keeps the
+    /// configs of the topic that was looked at last.
+    fn carry_out(
+        &mut self,
+        now: Time,
+        record: &MetadataRecord,
+        last: &mut Option<(TopicName, TopicConfig)>,
+    ) {
         match record {
             MetadataRecord::Topic { .. } => {}
             MetadataRecord::Partition {
@@ -338,16 +346,25 @@ impl Broker {
             } => {
                 let Some(name) = self.image.topic_name(*topic_id).cloned() else { return };
                 let name = TopicPartition::new(name, *partition);
-                let config = self.topic_config(&name.topic);
-                let new = || Partition::new(name.clone(), *topic_id, self.id, config);
+                if last.as_ref().is_none_or(|(topic, _)| *topic != name.topic) {
+                    *last = Some((name.topic.clone(), self.topic_config(&name.topic)));
+                }
+                let Some((_, config)) = last else { return };
+                let new = || Partition::new(name.clone(), *topic_id, self.id, config.clone());
                 let replica = self.partitions.entry(name.clone()).or_insert_with(new);
                 replica.set_leader(*leader, *leader_epoch, isr.clone());
                 if *leader == self.id && &*name.topic == groups::OFFSETS_TOPIC {
                     self.coordinates_since.insert(*partition, now);
                 }
             }
-            MetadataRecord::TopicConfig { topic, .. } => self.refresh_configs(Some(topic)),
-            MetadataRecord::BrokerConfig { .. } => self.refresh_configs(None),
+            MetadataRecord::TopicConfig { topic, .. } => {
+                *last = None;
+                self.refresh_configs(Some(topic));
+            }
+            MetadataRecord::BrokerConfig { .. } => {
+                *last = None;
+                self.refresh_configs(None);
+            }
             MetadataRecord::RemoveTopic { topic_id } => {
                 let of_topic = |_: &TopicPartition, p: &mut Partition| p.topic_id() == *topic_id;
                 for (_, partition) in self.partitions.extract_if(.., of_topic) {

@@ -150,13 +150,12 @@ impl Stage {
                 let does = get("listener").map(str::to_owned);
                 let lines = self.told.clone();
                 let listener = does.map(|does| Told { name, does, lines });
+                let topics = words.plain[1..].iter().flat_map(|word| topics(word));
                 match (get("pattern"), listener) {
                     (Some(pattern), None) => consumer.subscribe_pattern(pattern),
                     (Some(pattern), Some(told)) => consumer.subscribe_pattern_with(pattern, told),
-                    (None, None) => consumer.subscribe(words.plain[1..].iter().copied()),
-                    (None, Some(told)) => {
-                        consumer.subscribe_with(words.plain[1..].iter().copied(), told)
-                    }
+                    (None, None) => consumer.subscribe(topics),
+                    (None, Some(told)) => consumer.subscribe_with(topics, told),
                 }
             }
             "unsubscribe" => consumer.unsubscribe(),
@@ -206,6 +205,12 @@ impl Stage {
         self.print_told();
         result
     }
+}
+
+/// A topic, or with `name*3` the topics `name-0` to `name-2`.
+fn topics(word: &str) -> Vec<String> {
+    let Some((name, count)) = word.split_once('*') else { return vec![word.to_owned()] };
+    (0..count.parse().unwrap()).map(|number: usize| format!("{name}-{number}")).collect()
 }
 
 /// `orders-0@5`: the offsets to commit, all with the metadata of `metadata=`.
