@@ -2,29 +2,10 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `mod.rs` | what a [`GroupTimeline`] is, and what is measured |
+//! | `mod.rs` | what a [`GroupTimeline`] is, what it measures, and cutting it |
 //! | `read.rs` | reading it out of the trace |
 //! | `select.rs` | which entries of the trace belong into the picture |
 //! | `text.rs` | the timeline as text |
-//!
-//! # What is measured
-//!
-//! A consumer *has* a partition from the moment when it is told of its assignment
-//! (`PartitionsAssigned`) until it gives the partition up (`PartitionsRevoked`, `PartitionsLost`)
-//! or crashes. What it believes counts, not what the coordinator knows: a member that was thrown
-//! out, and has not noticed, has its partitions still, while others may have them as well.
-//!
-//! A member *stands still* while it has no partition at all and waits for an assignment: from the
-//! moment when it gave up the last one, or set about joining, until its next assignment. A member
-//! whose assignment was empty is *idle*; it stands still again as soon as the coordinator begins
-//! another rebalance. Whoever is not in the group does neither.
-//!
-//! A partition is *without an owner* from the moment when its last owner gave it up until the next
-//! one is assigned. It counts from its first owner on, since before nobody missed it.
-//!
-//! Three more costs of a rebalance lie outside of these numbers: with auto commit an eager member
-//! gives out nothing from the beginning of its commit on, a moment before it gives up; after the
-//! assignment the committed offset is asked for; and then the first fetch takes its time.
 
 mod read;
 mod select;
@@ -40,6 +21,25 @@ use crate::types::{BrokerId, Time, TopicPartition};
 
 /// A group over time. `Display` gives it as text; [`to_mermaid`](GroupTimeline::to_mermaid) draws
 /// how its rebalances went.
+///
+/// # What is measured
+///
+/// A consumer *has* a partition from the moment when it is told of its assignment
+/// (`PartitionsAssigned`) until it gives the partition up (`PartitionsRevoked`, `PartitionsLost`)
+/// or crashes. What it believes counts, not what the coordinator knows: a member that was thrown
+/// out, and has not noticed, has its partitions still, while others may have them as well.
+///
+/// A member *stands still* while it has no partition at all and waits for an assignment: from the
+/// moment when it gave up the last one, or set about joining, until its next assignment. A member
+/// whose assignment was empty is *idle*; it stands still again as soon as the coordinator begins
+/// another rebalance. Whoever is not in the group does neither.
+///
+/// A partition is *without an owner* from the moment when its last owner gave it up until the next
+/// one is assigned. It counts from its first owner on, since before nobody missed it.
+///
+/// Three more costs of a rebalance lie outside of these numbers: with auto commit an eager member
+/// gives out nothing from the beginning of its commit on, a moment before it gives up; after the
+/// assignment the committed offset is asked for; and then the first fetch takes its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupTimeline {
     /// The group.
