@@ -37,7 +37,7 @@ pub use coordinator::GroupState;
 pub use error::{Error, ErrorCode};
 pub use partition::Partition;
 pub use sim::{Fault, Journal, Node, Pending, RandomFaults, StateDiff, View};
-pub use types::{BrokerId, EventId, Offset, Time, Timestamp, TopicPartition};
+pub use types::{BrokerId, EventId, Offset, Time, Timestamp, TopicName, TopicPartition};
 
 /// No configs: Kafka's defaults for everything.
 ///

@@ -222,6 +222,8 @@ impl Stage {
             }
             "restore" => self.cluster.restore(self.snapshot.as_ref().unwrap()),
             "poll-all" => self.poll_all(&words),
+            "groups" | "describe-group" | "lag-of" | "reset-offsets" | "plan-offsets"
+            | "delete-group" | "delete-offsets" => self.group_admin(command, &words),
             "forget" => {
                 self.consumers.remove(words.at(0));
                 Ok(())

@@ -12,7 +12,7 @@ use std::time::Duration;
 use kafkarium::trace::{
     Actor, Direction, GroupState, GroupTimeline, MemberHas, MemberSpan, Trace, TraceEvent,
 };
-use kafkarium::{ApiKey, Time};
+use kafkarium::{ApiKey, Cluster, Time, TopicSpec};
 
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=100;
 const COOPERATIVE: &str = "cooperative-sticky";
@@ -107,4 +107,31 @@ fn the_picture_of_the_readme_is_what_the_example_draws_when_a_member_leaves() {
     } else {
         assert_eq!(shown, drawn, "UPDATE_README=1 cargo test --test rebalance");
     }
+}
+
+#[test]
+fn who_sleeps_through_its_session_has_partitions_that_others_have_as_well() {
+    let seconds = Duration::from_secs;
+    let cluster = Cluster::builder().config("group.initial.rebalance.delay.ms", "0");
+    let cluster = cluster.build().unwrap();
+    cluster.admin().create_topic("orders", TopicSpec::partitions(2)).unwrap();
+    let member = || {
+        let mut member = cluster.consumer([("group.id", "baristas")]).unwrap();
+        member.subscribe(["orders"]).unwrap();
+        member
+    };
+    let (mut awake, mut asleep) = (member(), member());
+    cluster.poll_all(&mut [&mut awake, &mut asleep], seconds(10)).unwrap();
+    let theirs = asleep.assignment();
+    cluster.pause(asleep.id(), seconds(60)).unwrap();
+    cluster.poll_all(&mut [&mut awake], seconds(55)).unwrap();
+    cluster.poll_all(&mut [&mut awake, &mut asleep], seconds(20)).unwrap();
+    let timeline = cluster.trace().group_timeline("baristas");
+    let shared = timeline.with_several_owners();
+    for (partition, shared) in shared {
+        assert_eq!(shared > seconds(5), theirs.contains(&partition), "{partition}: {timeline}");
+    }
+    // It notices when it wakes: it has lost what it had, and joins.
+    assert!(timeline.to_mermaid().contains("lost: "), "{timeline}");
+    assert!(timeline.partitions.values().all(|spans| spans.last().unwrap().owners.len() == 1));
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::admin::{Admin, mismatch, only};
 use crate::api::{
     Assignment, DeleteGroupsRequest, DescribeGroupsRequest, DescribedGroup, DescribedGroupMember,
-    ListGroupsRequest, ListedGroup, OffsetFetchGroup, OffsetFetchRequest, Request, Response,
+    ListGroupsRequest, ListedGroup, OffsetDeleteRequest, OffsetFetchGroup, OffsetFetchRequest,
+    Request, Response,
 };
 use crate::client::consumer::OffsetAndMetadata;
 use crate::error::{Error, ErrorCode};
@@ -93,7 +94,7 @@ impl Admin {
     /// What a group is like.
     ///
     /// # Errors
-    /// `GROUP_ID_NOT_FOUND`, `INVALID_GROUP_ID` for an empty id; [`Error::InvalidArgument`] for a
+    /// `GROUP_ID_NOT_FOUND`, [`Error::InvalidArgument`] for a
     /// group that is not one of consumers; `UNKNOWN_SERVER_ERROR` when the bytes of a member's
     /// assignment make no sense; [`Error::Timeout`] after `default.api.timeout.ms`.
     pub fn describe_group(&self, group_id: &str) -> Result<GroupDescription, Error> {
@@ -109,7 +110,7 @@ impl Admin {
     /// not exist has not come anywhere.
     ///
     /// # Errors
-    /// `INVALID_GROUP_ID` for an empty id, [`Error::Timeout`] after `default.api.timeout.ms`.
+    /// [`Error::Timeout`] after `default.api.timeout.ms`.
     pub fn group_offsets(
         &self,
         group_id: &str,
@@ -132,6 +133,33 @@ impl Admin {
             (committed.partition, offset)
         });
         Ok(read.collect())
+    }
+
+    /// Deletes what a group has committed for some partitions. For those that it has not committed
+    /// for, nothing is to do.
+    ///
+    /// # Errors
+    /// `GROUP_ID_NOT_FOUND`, `GROUP_SUBSCRIBED_TO_TOPIC` while members want to read a partition,
+    /// `NON_EMPTY_GROUP` for a group with members that are no consumers,
+    /// `UNKNOWN_TOPIC_OR_PARTITION`; the other partitions' offsets are deleted then.
+    /// [`Error::Timeout`] after `default.api.timeout.ms`.
+    pub fn delete_group_offsets<P: Into<TopicPartition>>(
+        &self,
+        group_id: &str,
+        partitions: impl IntoIterator<Item = P>,
+    ) -> Result<(), Error> {
+        let partitions = partitions.into_iter().map(Into::into).collect();
+        let request = OffsetDeleteRequest { group_id: group_id.to_owned(), partitions };
+        let response = self.call(Request::OffsetDelete(request))?;
+        let Response::OffsetDelete(response) = response else { mismatch(&response) };
+        refused(response.error_code, group_id)?;
+        match response.partitions.iter().find(|deleted| !deleted.error_code.is_none()) {
+            Some(kept) => {
+                let context = format!("{} of group '{group_id}'", kept.partition);
+                Err(Error::kafka(kept.error_code, context))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Deletes a group with its offsets. When the answer is lost, the next attempt finds no such

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kafkarium::{Consumer, Error, OffsetAndMetadata, RebalanceListener, Time, TopicPartition};
+use kafkarium::{
+    Consumer, Error, Offset, OffsetAndMetadata, OffsetReset, RebalanceListener, ResetTo, Time,
+    TopicPartition,
+};
 
 use super::{Stage, Words, duration};
 
@@ -134,6 +137,72 @@ impl Stage {
             "timeline" => timeline.to_string(),
             _ => timeline.to_mermaid(),
         };
+    }
+
+    /// A command about groups as an administrator sees them.
+    pub fn group_admin(&mut self, command: &str, words: &Words<'_>) -> Result<(), Error> {
+        let admin = self.cluster.admin();
+        let group = words.plain.first().copied().unwrap_or_default();
+        match command {
+            "groups" => {
+                for group in admin.list_groups()? {
+                    self.print(format_args!("{} is {}", group.group_id, group.state));
+                }
+                Ok(())
+            }
+            "describe-group" => {
+                let described = admin.describe_group(group)?;
+                let members = described.members.len();
+                let (state, assignor) = (described.state, described.protocol);
+                self.print(format_args!("{group} is {state}, {members} members, by '{assignor}'"));
+                Ok(())
+            }
+            "lag-of" => {
+                for row in admin.group_lag(group)?.partitions {
+                    let text = |offset: Option<Offset>| {
+                        offset.map_or_else(|| "-".to_owned(), |offset| offset.to_string())
+                    };
+                    let lag = row.lag.map_or_else(|| "-".to_owned(), |lag| lag.to_string());
+                    self.print(format_args!(
+                        "{} current {} end {} lag {lag} of {}",
+                        row.partition,
+                        text(row.current_offset),
+                        text(row.log_end_offset),
+                        row.client_id.as_deref().unwrap_or("-")
+                    ));
+                }
+                Ok(())
+            }
+            "delete-group" => admin.delete_group(group),
+            "delete-offsets" => {
+                let partitions = (1..words.plain.len()).map(|place| words.partition(place));
+                admin.delete_group_offsets(group, partitions)
+            }
+            _ => {
+                let (name, value) = words.named[0];
+                let number = || Offset(value.parse().unwrap());
+                let to = match (name, value) {
+                    ("to", "earliest") => ResetTo::Earliest,
+                    ("to", "latest") => ResetTo::Latest,
+                    ("to", "current") => ResetTo::Current,
+                    ("offset", _) => ResetTo::Offset(number()),
+                    ("shift", _) => ResetTo::ShiftBy(value.parse().unwrap()),
+                    ("back", _) => ResetTo::ByDuration(duration(value)),
+                    _ => panic!("no reset '{name}={value}'"),
+                };
+                let reset = OffsetReset::new().topic(words.at(1), to);
+                let plan = match command {
+                    "plan-offsets" => admin.plan_group_offsets(group, &reset)?,
+                    _ => admin.alter_group_offsets(group, &reset)?,
+                };
+                for new in plan.offsets {
+                    let warning = new.warning.map(|warning| format!(" ({warning})"));
+                    let warning = warning.unwrap_or_default();
+                    self.print(format_args!("{} to {}{warning}", new.partition, new.offset));
+                }
+                Ok(())
+            }
+        }
     }
 
     /// A command about a consumer as a member.

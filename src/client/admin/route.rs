@@ -33,6 +33,7 @@ impl Route {
             Request::DeleteGroups(request) => request.groups.first(),
             Request::OffsetFetch(request) => request.groups.first().map(|group| &group.group_id),
             Request::OffsetCommit(request) => Some(&request.group_id),
+            Request::OffsetDelete(request) => Some(&request.group_id),
             _ => None,
         };
         match (group, request) {

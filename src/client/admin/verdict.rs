@@ -41,6 +41,7 @@ pub fn judge(request: Request, response: Response) -> Verdict {
         (_, Response::OffsetCommit(response)) => {
             worst(response.partitions.iter().map(|partition| partition.error_code))
         }
+        (_, Response::OffsetDelete(response)) => group_fate(response.error_code),
         _ => Fate::Answered,
     };
     match fate {
