@@ -223,6 +223,8 @@ fn a_group_is_found_written_and_read_again() {
     assert_eq!(find(&mut one).error_code, ErrorCode::CoordinatorNotAvailable);
     assert_eq!(find(&mut one).node_id, Some(BrokerId(1)));
     assert_eq!(one.image().topic("__consumer_offsets").unwrap().partitions.len(), 50);
+    // An empty partition takes nothing of the disk, not even a file.
+    assert_eq!((one.disk.bytes(), one.disk.file_count()), (0, 0));
 
     let required = joined(&join(&mut one, start, 2, ""));
     assert_eq!(required.error_code, ErrorCode::MemberIdRequired);
