@@ -430,7 +430,7 @@ fn call_consumer(
     effects: &mut Vec<Effect>,
 ) -> Progress {
     match call {
-        Call::Assign(partitions) => consumer.assign(now, partitions),
+        Call::Assign(partitions) => consumer.assign(now, partitions, effects),
         Call::Poll(deadline) => consumer.poll(now, op, deadline, effects),
         Call::Seek(partition, to) => consumer.seek(&partition, to),
         Call::SetPaused(partitions, paused) => consumer.set_paused(&partitions, paused),
