@@ -3,6 +3,8 @@
 
 #[path = "../examples/throughput/cases.rs"]
 mod cases;
+#[path = "../examples/throughput/groups.rs"]
+mod groups;
 #[path = "../examples/throughput/limit.rs"]
 mod limit;
 
@@ -13,6 +15,22 @@ const RECORDS: usize = 200_000;
 
 fn throughput(criterion: &mut Criterion) {
     criterion.bench_function("first_record", |bench| bench.iter(|| cases::first_record().unwrap()));
+    criterion.bench_function("first_record_group", |bench| {
+        bench.iter(|| groups::first_record_group().unwrap());
+    });
+    for assignor in ["range", "cooperative-sticky"] {
+        let mut group = criterion.benchmark_group(format!("rebalance_{assignor}"));
+        group.sample_size(10);
+        // A member leaves with each time, so that they are as many as there are times and more.
+        group.bench_function("1000_members", |bench| {
+            bench.iter_custom(|times| {
+                let members = 1000 + times as usize;
+                let mut baristas = groups::Group::new(members, 10_000, assignor).unwrap();
+                (0..times).map(|_| baristas.rebalance().unwrap()).sum()
+            });
+        });
+        group.finish();
+    }
     for len in [100, 1000] {
         let mut group = criterion.benchmark_group(format!("{len}b"));
         group.sample_size(10).throughput(Throughput::Elements(RECORDS as u64));

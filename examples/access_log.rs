@@ -1,25 +1,75 @@
-//! A web server's access log goes through Kafka: `cargo run --release --example access_log [FILE]`.
+//! A web server's access log goes through Kafka:
+//! `cargo run --release --example access_log -- [FILE] [--crash-after N]`.
 //!
 //! Each line is a record, keyed by the client's address, so that all lines of one client come to
-//! lie in one of six partitions, in their order. Three consumers take two partitions each and
-//! count. At the end the offsets that they have read are compared with those that the producer was
-//! told of.
+//! lie in one of six partitions, in their order. A group of three consumers shares the partitions,
+//! counts, and commits what it has counted. One of them crashes when it has counted N lines, 10
+//! unless told otherwise, and has not committed the last of them. Its session expires, a new one
+//! takes its place, and those lines come again: whoever counts has to know a line by its offset.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::time::Duration;
 
-use kafkarium::{Cluster, Consumer, Record, TopicSpec};
+use kafkarium::{Cluster, Consumer, ConsumerRecord, Record, TopicSpec};
 
 const PARTITIONS: i32 = 6;
 
+/// What has been counted.
+#[derive(Default)]
+struct Counts {
+    lines: BTreeSet<(i32, i64)>,
+    redelivered: usize,
+    statuses: BTreeMap<Vec<u8>, usize>,
+    clients: BTreeMap<Vec<u8>, usize>,
+}
+
+impl Counts {
+    fn count(&mut self, record: &ConsumerRecord) {
+        if !self.lines.insert((record.partition(), record.offset().0)) {
+            self.redelivered += 1;
+            return;
+        }
+        let line = record.value().unwrap_or_default();
+        *self.statuses.entry(status(line).to_vec()).or_default() += 1;
+        *self.clients.entry(client(line).to_vec()).or_default() += 1;
+    }
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/access.log");
-    let path = std::env::args().nth(1).unwrap_or_else(|| sample.to_owned());
+    let (mut path, mut crash_after) = (sample.to_owned(), 10);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match &*argument {
+            "--crash-after" => {
+                crash_after = arguments.next().ok_or("--crash-after: after how many?")?.parse()?;
+            }
+            _ => path = argument,
+        }
+    }
     let log = std::fs::read(&path).map_err(|error| format!("{path}: {error}"))?;
 
     let cluster = Cluster::builder().build()?;
     cluster.admin().create_topic("access", TopicSpec::partitions(PARTITIONS))?;
+    let produced = produce(&cluster, &log)?;
+    let counts = consume(&cluster, &produced, crash_after)?;
+
+    println!("lines {}", counts.lines.len());
+    for (code, count) in &counts.statuses {
+        println!("status {} {count}", code.escape_ascii());
+    }
+    // Of clients with equal counts the first one by address is named.
+    if let Some((address, count)) = counts.clients.iter().rev().max_by_key(|(_, count)| **count) {
+        println!("busiest {} {count}", address.escape_ascii());
+    }
+    println!("redelivered {}", counts.redelivered);
+    println!("lost {}", produced.difference(&counts.lines).count());
+    Ok(())
+}
+
+/// Sends each line; gives where they came to lie.
+fn produce(cluster: &Cluster, log: &[u8]) -> Result<BTreeSet<(i32, i64)>, Box<dyn Error>> {
     let producer = cluster.producer([("acks", "all")])?;
     let mut deliveries = Vec::new();
     for line in log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -29,42 +79,57 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut produced = BTreeSet::new();
     for delivery in &deliveries {
         let delivered = delivery.wait()?;
-        produced.insert((delivered.partition, delivered.offset));
+        produced.insert((delivered.partition, delivered.offset.0));
     }
+    Ok(produced)
+}
 
-    let mut consumers = Vec::new();
-    for first in (0..PARTITIONS).step_by(2) {
-        let mut consumer = cluster.consumer([("auto.offset.reset", "earliest")])?;
-        consumer.assign([("access", first), ("access", first + 1)])?;
-        consumers.push(consumer);
-    }
-    let (mut statuses, mut clients) = (BTreeMap::new(), BTreeMap::new());
-    let mut consumed = BTreeSet::new();
-    loop {
+fn join(cluster: &Cluster) -> Result<Consumer, Box<dyn Error>> {
+    let mut consumer = cluster.consumer([
+        ("group.id", "counters"),
+        ("auto.offset.reset", "earliest"),
+        ("enable.auto.commit", "false"),
+    ])?;
+    consumer.subscribe(["access"])?;
+    Ok(consumer)
+}
+
+/// Counts until every line has been, or none has come for two minutes. The first consumer that has
+/// counted so many crashes.
+fn consume(
+    cluster: &Cluster,
+    produced: &BTreeSet<(i32, i64)>,
+    crash_after: usize,
+) -> Result<Counts, Box<dyn Error>> {
+    let mut counts = Counts::default();
+    let mut consumers = vec![join(cluster)?, join(cluster)?, join(cluster)?];
+    let (mut counted, mut has_crashed) = ([0; 3], false);
+    while !produced.is_subset(&counts.lines) {
         let mut all: Vec<&mut Consumer> = consumers.iter_mut().collect();
-        let polled = cluster.poll_all(&mut all, Duration::from_secs(1))?;
-        let records = polled.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
-        if records.is_empty() {
+        let polled = cluster.poll_all(&mut all, Duration::from_secs(120))?;
+        let polled = polled.into_iter().collect::<Result<Vec<_>, _>>()?;
+        if polled.iter().all(Vec::is_empty) {
             break;
         }
-        for record in &records {
-            let line = record.value().unwrap_or_default();
-            *statuses.entry(status(line).to_owned()).or_insert(0) += 1;
-            *clients.entry(client(line).to_owned()).or_insert(0) += 1;
-            consumed.insert((record.partition(), record.offset()));
+        for (member, records) in polled.iter().enumerate().filter(|(_, some)| !some.is_empty()) {
+            let left = crash_after.saturating_sub(counted[member]);
+            let dies = !has_crashed && left <= records.len();
+            let records = if dies { &records[..left] } else { &records[..] };
+            records.iter().for_each(|record| counts.count(record));
+            counted[member] += records.len();
+            if dies {
+                has_crashed = true;
+                cluster.crash(consumers[member].id())?;
+                consumers[member] = join(cluster)?;
+            } else {
+                consumers[member].commit_sync()?;
+            }
         }
     }
-
-    println!("lines {}", consumed.len());
-    for (code, count) in &statuses {
-        println!("status {} {count}", code.escape_ascii());
+    for consumer in &mut consumers {
+        consumer.close()?;
     }
-    // Of clients with equal counts the first one by address is named.
-    if let Some((address, count)) = clients.iter().rev().max_by_key(|(_, count)| **count) {
-        println!("busiest {} {count}", address.escape_ascii());
-    }
-    println!("lost {}", produced.difference(&consumed).count());
-    Ok(())
+    Ok(counts)
 }
 
 /// The client's address: what stands before the first blank.

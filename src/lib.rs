@@ -29,15 +29,17 @@ pub use client::consumer::OffsetAndMetadata;
 pub use client::record::{Payload, Record};
 pub use cluster::{
     Admin, Cluster, ClusterBuilder, Consumer, ConsumerGroupMetadata, ConsumerRecord, Delivery,
-    Operation, PartitionDescription, Producer, RebalanceListener, RecordMetadata, Snapshot,
-    TopicDescription, TopicSpec,
+    GroupDescription, GroupLag, GroupListing, GroupMember, NewOffset, OffsetReset, OffsetSpec,
+    OffsetWarning, Operation, PartitionDescription, PartitionLag, PartitionOffset, Producer,
+    RebalanceListener, RecordMetadata, ResetPlan, ResetTo, Snapshot, TopicDescription, TopicSpec,
 };
+pub use coordinator::GroupState;
 pub use error::{Error, ErrorCode};
 pub use partition::Partition;
 pub use sim::{
     Fault, GroupView, Journal, MemberView, Node, Pending, RandomFaults, StateDiff, View,
 };
-pub use types::{BrokerId, EventId, Offset, Time, Timestamp, TopicPartition};
+pub use types::{BrokerId, EventId, Offset, Time, Timestamp, TopicName, TopicPartition};
 
 /// No configs: Kafka's defaults for everything.
 ///
@@ -50,7 +52,22 @@ pub use types::{BrokerId, EventId, Offset, Time, Timestamp, TopicPartition};
 /// ```
 pub const DEFAULTS: [(&str, &str); 0] = [];
 
-/// Assignors: who reads what in a group.
+/// Who reads what in a group: Kafka's assignors, and the trait for one's own.
+///
+/// ```
+/// use kafkarium::assignor::{Member, by_name};
+/// # fn main() -> Result<(), kafkarium::Error> {
+/// let mut member = Member::default();
+/// member.subscription.topics = vec!["orders".into()];
+/// let members = ["a", "b"].map(|id| (id.to_owned(), member.clone())).into();
+/// let partitions = [("orders".into(), 3)].into();
+///
+/// let assignments = by_name("range")?.assign(&partitions, &members);
+/// assert_eq!(assignments["a"].partitions, [("orders", 0).into(), ("orders", 1).into()]);
+/// assert_eq!(assignments["b"].partitions, [("orders", 2).into()]);
+/// # Ok(())
+/// # }
+/// ```
 pub mod assignor {
     pub use crate::client::assignor::{
         Assignor, CooperativeStickyAssignor, LastAssignment, Member, RangeAssignor,
@@ -64,6 +81,9 @@ pub mod trace {
     pub use crate::client::consumer::MemberState;
     pub use crate::client::{ClientEvent, SealReason};
     pub use crate::coordinator::GroupState;
+    pub use crate::sim::group_timeline::{
+        GroupSpan, GroupTimeline, MemberHas, MemberSpan, PartitionSpan,
+    };
     pub use crate::sim::{Actor, Direction, FaultKind, Trace, TraceEntry, TraceEvent};
 }
 

@@ -182,6 +182,26 @@ fn poll_all_loses_no_records_while_a_listener_drives_the_world() {
     assert_eq!(counts, [1, 1, 1]);
 }
 
+/// The records that a consumer was given while another one's listener ran were noticed when the
+/// next call was done, which could be when the whole time was up.
+#[test]
+fn poll_all_ends_when_a_listener_has_brought_records() {
+    let cluster = cluster();
+    let producer = cluster.producer(DEFAULTS).unwrap();
+    let mut reader = common::reader(&cluster, 2);
+    let mut consumer = cluster.consumer([("group.id", "baristas")]).unwrap();
+    let world = cluster.clone();
+    let listener = OnAssigned(move |_: &mut Consumer, _: &[TopicPartition]| {
+        send(&producer, &["espresso"]);
+        world.advance(SECOND)
+    });
+    consumer.subscribe_with(["orders"], listener).unwrap();
+    let before = cluster.now();
+    let all = cluster.poll_all(&mut [&mut reader, &mut consumer], 60 * SECOND).unwrap();
+    assert_eq!(all[0].as_ref().map(Vec::len), Ok(1));
+    assert!(cluster.now().since(before) < 5 * SECOND);
+}
+
 /// On the real clock each member has its own thread; together they read everything.
 #[test]
 fn two_threads_share_a_group_on_the_real_clock() {
@@ -217,7 +237,7 @@ fn two_threads_share_a_group_on_the_real_clock() {
         })
         .collect();
     for i in 0..count {
-        producer.send(kafkarium::Record::to("orders").value(&format!("{i}"))).unwrap();
+        producer.send(kafkarium::Record::to("orders").value(format!("{i}"))).unwrap();
     }
     producer.flush().unwrap();
     let owned: Vec<usize> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();

@@ -48,6 +48,20 @@ fn lessons() {
     assert!(count >= if only.is_some() { 1 } else { 25 }, "{count} lessons of that name");
 }
 
+/// What the document shows of a rebalance is what happens.
+#[test]
+fn the_document_walks_through_the_lesson() {
+    let lesson = include_str!("lessons/86_a_rebalance_step_by_step.lesson");
+    let document = include_str!("../docs/group-protocol.md");
+    let blocks = document.split("```text\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let lines: Vec<&str> = blocks.flat_map(str::lines).map(str::trim).collect();
+    let shown: Vec<&str> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+    assert!(shown.len() > 30, "{} lines", shown.len());
+    for line in shown {
+        assert!(lesson.lines().any(|played| played == line), "this does not happen: {line}");
+    }
+}
+
 /// Runs a script; gives it back with what was printed, and the fingerprint of its trace.
 fn play(script: &str) -> (String, u32) {
     let mut stage = Stage::new();
@@ -191,6 +205,10 @@ impl Stage {
                 self.trace(&words);
                 Ok(())
             }
+            "timeline" | "picture" => {
+                self.timeline(command, &mut words);
+                Ok(())
+            }
             "advance" => self.cluster.advance(duration(words.at(0))),
             "step" => self.cluster.step().map(drop),
             "time" => {
@@ -204,6 +222,8 @@ impl Stage {
             }
             "restore" => self.cluster.restore(self.snapshot.as_ref().unwrap()),
             "poll-all" => self.poll_all(&words),
+            "groups" | "describe-group" | "lag-of" | "reset-offsets" | "plan-offsets"
+            | "delete-group" | "delete-offsets" => self.group_admin(command, &words),
             "forget" => {
                 self.consumers.remove(words.at(0));
                 Ok(())

@@ -3,6 +3,7 @@
 //! What a figure is measured against, its limit, is measured in the same run.
 
 mod cases;
+mod groups;
 mod limit;
 
 use std::error::Error;
@@ -13,8 +14,13 @@ use kafkarium::Cluster;
 
 type Case = fn() -> Result<String, Box<dyn Error>>;
 
-const CASES: [(&str, Case); 9] = [
-    ("first_record", first_record),
+const CASES: [(&str, Case); 12] = [
+    ("first_record", || first("first_record", cases::first_record)),
+    ("first_record_group", || first("first_record_group", groups::first_record_group)),
+    ("rebalance_range", || rebalance("rebalance_range", "range")),
+    ("rebalance_cooperative_sticky", || {
+        rebalance("rebalance_cooperative_sticky", "cooperative-sticky")
+    }),
     ("end_to_end_100b", || compared("end_to_end_100b", 10_000_000, 100)),
     ("end_to_end_1000b", || compared("end_to_end_1000b", 1_000_000, 1000)),
     ("wall_clock_100b", || compared("wall_clock_100b", 10_000_000, 100)),
@@ -56,16 +62,33 @@ fn line(name: &str, records: usize, bytes: usize, took: Duration, limit: Duratio
 }
 
 /// From nothing to one record: the median of many runs, nothing warmed or kept between them.
-fn first_record() -> Result<String, Box<dyn Error>> {
+fn first(name: &str, record: fn() -> Result<(), Box<dyn Error>>) -> Result<String, Box<dyn Error>> {
     let mut times = Vec::new();
     for _ in 0..1001 {
         let start = Instant::now();
-        cases::first_record()?;
+        record()?;
         times.push(start.elapsed());
     }
     times.sort();
     let median = times[times.len() / 2].as_secs_f64();
-    Ok(format!("case=first_record records_per_s={:.0} seconds={median:.6}", 1.0 / median))
+    Ok(format!("case={name} records_per_s={:.0} seconds={median:.6}", 1.0 / median))
+}
+
+/// A member of a large group leaves: how long the others take until each partition is read again.
+fn rebalance(name: &str, assignor: &str) -> Result<String, Box<dyn Error>> {
+    let mut lines = Vec::new();
+    for (members, partitions) in [(100, 1000), (1000, 10_000), (5000, 50_000)] {
+        let mut group = groups::Group::new(members, partitions, assignor)?;
+        let mut times = [group.rebalance()?, group.rebalance()?, group.rebalance()?];
+        times.sort();
+        let seconds = times[1].as_secs_f64();
+        let each = seconds * 1e6 / (members + partitions) as f64;
+        lines.push(format!(
+            "case={name} members={members} partitions={partitions} micros_each={each:.1} \
+             seconds={seconds:.6}"
+        ));
+    }
+    Ok(lines.join("\n"))
 }
 
 /// Measures a case and its limit in turn, each time in a process of its own: so both touch fresh

@@ -12,6 +12,8 @@ pub struct DescribeGroupsRequest {
     pub version: i16,
     /// The groups.
     pub groups: Vec<String>,
+    /// Whether to tell what the client may do to them; from version 3 on.
+    pub include_authorized_operations: bool,
 }
 
 /// What they are like.
@@ -38,6 +40,9 @@ pub struct DescribedGroup {
     pub protocol_data: String,
     /// Its members, by id.
     pub members: Vec<DescribedGroupMember>,
+    /// What the client may do to it, a bit for each operation by its number; `i32::MIN` when that
+    /// was not asked for, or not found out.
+    pub authorized_operations: i32,
 }
 
 /// What a member is like.

@@ -1,5 +1,7 @@
 //! Metadata (3): which brokers and topics there are, and who leads what.
 
+use std::sync::Arc;
+
 use crate::error::ErrorCode;
 use crate::types::{BrokerId, LeaderEpoch, TopicId, TopicName};
 
@@ -21,8 +23,8 @@ pub struct MetadataResponse {
     pub cluster_id: String,
     /// The broker that serves as controller.
     pub controller_id: BrokerId,
-    /// The topics asked for.
-    pub topics: Vec<MetadataTopic>,
+    /// The topics asked for; what thousands of clients are told is there once.
+    pub topics: Vec<Arc<MetadataTopic>>,
 }
 
 /// One broker.

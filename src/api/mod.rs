@@ -24,7 +24,7 @@ pub use configs::{
     ConfigResourceType, DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResponse,
     DescribeConfigsResult, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
-pub use consumer_protocol::{Assignment, Subscription};
+pub use consumer_protocol::{Assignment, Subscription, subscribed_topics};
 pub use fetch::{FetchPartition, FetchRequest, FetchResponse, FetchedPartition, IsolationLevel};
 pub use find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
 pub use group_admin::{
@@ -45,8 +45,9 @@ pub use metadata::{
     MetadataBroker, MetadataPartition, MetadataRequest, MetadataResponse, MetadataTopic,
 };
 pub use offsets::{
-    CommittedPartition, OffsetCommitPartition, OffsetCommitRequest, OffsetCommitResponse,
-    OffsetFetchGroup, OffsetFetchRequest, OffsetFetchResponse, OffsetFetchResponseGroup,
+    CommittedPartition, DeletedOffset, OffsetCommitPartition, OffsetCommitRequest,
+    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchGroup,
+    OffsetFetchRequest, OffsetFetchResponse, OffsetFetchResponseGroup,
     OffsetFetchResponsePartition,
 };
 pub use primitives::{DecodeError, Reader, StringTooLong, put_bytes, put_i32, put_string};
@@ -136,6 +137,7 @@ apis! {
     CreatePartitions = 37, CreatePartitionsRequest, CreatePartitionsResponse;
     DeleteGroups = 42, DeleteGroupsRequest, DeleteGroupsResponse;
     IncrementalAlterConfigs = 44, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
+    OffsetDelete = 47, OffsetDeleteRequest, OffsetDeleteResponse;
 }
 
 impl fmt::Display for ApiKey {

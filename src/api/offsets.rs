@@ -1,4 +1,4 @@
-//! OffsetCommit (8) and OffsetFetch (9): how far groups have come.
+//! OffsetCommit (8), OffsetFetch (9) and OffsetDelete (47): how far groups have come.
 
 use crate::error::ErrorCode;
 use crate::types::{LeaderEpoch, Offset, TopicPartition};
@@ -17,6 +17,9 @@ pub struct OffsetCommitRequest {
     pub member_id: String,
     /// Its `group.instance.id`, if it is static.
     pub group_instance_id: Option<String>,
+    /// How long the offsets are kept, in milliseconds from now on, in place of
+    /// `offsets.retention.minutes`; −1 for that. Only versions 2 to 4 have it.
+    pub retention_time_ms: i64,
     /// How far it has come in each partition.
     pub partitions: Vec<OffsetCommitPartition>,
 }
@@ -97,4 +100,40 @@ pub struct OffsetFetchResponsePartition {
     pub metadata: Option<String>,
     /// What went wrong.
     pub error_code: ErrorCode,
+}
+
+/// Forgets how far a group has come in some partitions.
+#[derive(Clone, Debug)]
+pub struct OffsetDeleteRequest {
+    /// The group.
+    pub group_id: String,
+    /// The partitions.
+    pub partitions: Vec<TopicPartition>,
+}
+
+/// What became of each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OffsetDeleteResponse {
+    /// What went wrong with the group; no partition is named then.
+    pub error_code: ErrorCode,
+    /// Those that do not exist, then the others in the order of the request.
+    pub partitions: Vec<DeletedOffset>,
+}
+
+/// What became of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedOffset {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// `GROUP_SUBSCRIBED_TO_TOPIC` while members want to read it. That there was no offset is no
+    /// error.
+    pub error_code: ErrorCode,
+}
+
+impl OffsetDeleteResponse {
+    /// The answer when nothing could be done.
+    #[must_use]
+    pub fn failed(error_code: ErrorCode) -> Self {
+        OffsetDeleteResponse { error_code, partitions: Vec::new() }
+    }
 }

@@ -188,25 +188,43 @@ impl<'a> Reader<'a> {
         self.nullable_string()?.ok_or(error)
     }
 
+    /// A varint without a sign, of five bytes at most.
+    fn varint(&mut self) -> Result<usize, DecodeError> {
+        let error = DecodeError { position: self.at, expected: "varint" };
+        let mut value = 0_u64;
+        for shift in (0..35).step_by(7) {
+            let [byte] = self.array("varint")?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return usize::try_from(value).map_err(|_| error);
+            }
+        }
+        Err(error)
+    }
+
+    /// Tagged fields: `take` is given the tag and the bytes of each.
+    ///
+    /// # Errors
+    /// For lengths without the bytes for them, and what `take` refuses.
+    pub fn tagged_fields(
+        &mut self,
+        mut take: impl FnMut(usize, Bytes) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        for _ in 0..self.varint()? {
+            let (tag, len) = (self.varint()?, self.varint()?);
+            let field = self.take(len, "tagged field")?;
+            take(tag, field)?;
+        }
+        Ok(())
+    }
+
     /// A compact string.
     ///
     /// # Errors
     /// As a string.
     pub fn compact_string(&mut self) -> Result<String, DecodeError> {
         let error = DecodeError { position: self.at, expected: "compact string" };
-        let (mut len, mut shift) = (0_usize, 0);
-        loop {
-            let [byte] = self.array("varint")?;
-            len |= usize::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte < 0x80 {
-                break;
-            }
-            if shift > 28 {
-                return Err(error);
-            }
-        }
-        let len = len.checked_sub(1).ok_or(error)?;
+        let len = self.varint()?.checked_sub(1).ok_or(error)?;
         let bytes = self.take(len, "compact string")?;
         String::from_utf8(bytes.into()).map_err(|_| error)
     }

@@ -12,7 +12,7 @@ use crate::config::{
     parse_broker_override, parse_topic_override,
 };
 use crate::error::ErrorCode;
-use crate::types::TopicName;
+use crate::types::{Time, TopicName};
 
 /// Why a request about the configs of one topic or broker was refused.
 type ConfigRefusal = (ErrorCode, String);
@@ -69,13 +69,14 @@ impl Broker {
 
     pub(super) fn alter_configs(
         &mut self,
+        now: Time,
         request: &IncrementalAlterConfigsRequest,
     ) -> IncrementalAlterConfigsResponse {
         let mut responses = Vec::new();
         for resource in &request.resources {
             let (error_code, error_message) = match self.plan_changes(resource) {
                 Ok(records) => {
-                    self.commit(&records);
+                    self.commit(now, &records);
                     let name = || TopicName::from(resource.resource_name.as_str());
                     let topic = (resource.resource_type == ConfigResourceType::Topic).then(name);
                     self.event(BrokerEvent::ConfigsChanged { topic });

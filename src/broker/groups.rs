@@ -5,20 +5,20 @@
 //! the partition's log, and what it decides is appended there; its replies leave when the high
 //! watermark has passed what they rest on. It goes with its partition.
 
+use std::collections::BTreeMap;
+
 use super::controller::is_internal;
-use super::{Broker, BrokerEffect, BrokerEvent, ConnectionId};
+use super::{Broker, BrokerEvent, ConnectionId};
 use crate::api::{
     CommittedPartition, Coordinator, CreatableTopic, CreateTopicsRequest, DeletableGroupResult,
     DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
     DescribedGroup, FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatResponse,
     JoinGroupResponse, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse,
-    OffsetCommitPartition, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchGroup,
-    OffsetFetchRequest, OffsetFetchResponse, OffsetFetchResponseGroup, Response, StringTooLong,
-    SyncGroupResponse,
+    OffsetCommitPartition, OffsetCommitResponse, OffsetDeleteResponse, Response, SyncGroupResponse,
 };
 use crate::coordinator::{
-    Caller, Context, GroupConfig, GroupCoordinator, GroupEffect, GroupRequest, decode, encode,
-    group_key, offset_key,
+    AfterAppend, Caller, Context, GroupConfig, GroupCoordinator, GroupEffect, GroupRecord,
+    GroupRequest, decode, encode,
 };
 use crate::error::ErrorCode;
 use crate::hash::group_partition;
@@ -35,11 +35,12 @@ const CLIENT_HOST: &str = "/127.0.0.1";
 impl Broker {
     pub(super) fn find_coordinator(
         &mut self,
+        now: Time,
         request: FindCoordinatorRequest,
     ) -> FindCoordinatorResponse {
         let key_type = request.key_type;
         let find = |key: String| {
-            let found = self.find_one(key_type, &key);
+            let found = self.find_one(now, key_type, &key);
             let error_code = found.err().unwrap_or(ErrorCode::None);
             Coordinator { key, node_id: found.ok(), error_code }
         };
@@ -47,17 +48,19 @@ impl Broker {
         FindCoordinatorResponse { coordinators }
     }
 
-    fn find_one(&mut self, key_type: i8, group_id: &str) -> Result<super::BrokerId, ErrorCode> {
+    fn find_one(
+        &mut self,
+        now: Time,
+        key_type: i8,
+        group_id: &str,
+    ) -> Result<super::BrokerId, ErrorCode> {
         if key_type != 0 {
             return Err(ErrorCode::InvalidRequest);
-        }
-        if group_id.is_empty() {
-            return Err(ErrorCode::InvalidGroupId);
         }
         let topic = TopicName::from(OFFSETS_TOPIC);
         if self.image.topic(&topic).is_none() {
             // The client comes again, and finds it.
-            self.create_offsets_topic(topic);
+            self.create_offsets_topic(now, topic);
             return Err(ErrorCode::CoordinatorNotAvailable);
         }
         let partition = self.group_partition(group_id);
@@ -66,7 +69,7 @@ impl Broker {
         leader.filter(|leader| leader.0 >= 0).ok_or(ErrorCode::CoordinatorNotAvailable)
     }
 
-    fn create_offsets_topic(&mut self, name: TopicName) {
+    fn create_offsets_topic(&mut self, now: Time, name: TopicName) {
         debug_assert!(is_internal(&name));
         let config = |name: &str, value: &str| (name.to_owned(), Some(value.to_owned()));
         let topic = CreatableTopic {
@@ -80,7 +83,7 @@ impl Broker {
                 config("segment.bytes", &self.config.offsets_topic_segment_bytes.to_string()),
             ],
         };
-        self.create_topics(&CreateTopicsRequest { topics: vec![topic] });
+        self.create_topics(now, &CreateTopicsRequest { topics: vec![topic] });
     }
 
     /// The partition of `__consumer_offsets` that a group belongs to.
@@ -111,7 +114,10 @@ impl Broker {
     }
 
     /// The coordinator of a group, a new one for the first group of its partition.
-    fn group_coordinator(&mut self, group_id: &str) -> Result<&mut GroupCoordinator, ErrorCode> {
+    pub(super) fn group_coordinator(
+        &mut self,
+        group_id: &str,
+    ) -> Result<&mut GroupCoordinator, ErrorCode> {
         let number = self.group_partition(group_id);
         let partition = TopicPartition::new(OFFSETS_TOPIC, number);
         if !self.partitions.get(&partition).is_some_and(|partition| partition.is_leader()) {
@@ -131,14 +137,17 @@ impl Broker {
             format!("{topic_id} {epoch}")
         });
         let stream = format!("member ids {name} {}", life.unwrap_or_default());
-        GroupCoordinator::new(self.group_config(), Random::stream(self.seed, &stream))
+        let since = self.coordinates_since.get(&name.partition).copied().unwrap_or_default();
+        GroupCoordinator::new(self.group_config(), since, Random::stream(self.seed, &stream))
     }
 
     /// The groups of a partition of `__consumer_offsets` that has been deleted are let go.
     pub(super) fn unload_groups(&mut self, now: Time, name: &TopicPartition) {
-        if &*name.topic == OFFSETS_TOPIC
-            && let Some(coordinator) = self.coordinators.remove(&name.partition)
-        {
+        if &*name.topic != OFFSETS_TOPIC {
+            return;
+        }
+        self.coordinates_since.remove(&name.partition);
+        if let Some(coordinator) = self.coordinators.remove(&name.partition) {
             self.carry_out_group(now, name, coordinator.unload());
         }
     }
@@ -155,48 +164,9 @@ impl Broker {
             max_session_timeout_ms: self.config.group_max_session_timeout_ms,
             max_size: self.config.group_max_size,
             offset_metadata_max_bytes: self.config.offset_metadata_max_bytes,
+            offsets_retention_ms: i64::from(self.config.offsets_retention_minutes) * 60_000,
+            offsets_retention_check_interval_ms: self.config.offsets_retention_check_interval_ms,
         }
-    }
-
-    /// Commits offsets for those partitions that there are; the others are refused here, and stand
-    /// first in the answer, as in Kafka.
-    pub(super) fn commit_offsets(
-        &mut self,
-        now: Time,
-        caller: (ConnectionId, i32),
-        client_id: &str,
-        mut request: OffsetCommitRequest,
-    ) {
-        let exists = |partition: &TopicPartition| {
-            let topic = self.image.topic(&partition.topic);
-            topic.is_some_and(|topic| topic.partitions.contains_key(&partition.partition))
-        };
-        let unknown: Vec<CommittedPartition> = request
-            .partitions
-            .extract_if(.., |wanted| !exists(&wanted.partition))
-            .map(|wanted| CommittedPartition {
-                partition: wanted.partition,
-                error_code: ErrorCode::UnknownTopicOrPartition,
-            })
-            .collect();
-        let before = self.effects.len();
-        self.group_request(now, caller, client_id, GroupRequest::OffsetCommit(request));
-        for effect in &mut self.effects[before..] {
-            if let BrokerEffect::Reply { response: Response::OffsetCommit(response), .. } = effect {
-                response.partitions.splice(0..0, unknown.iter().cloned());
-            }
-        }
-    }
-
-    pub(super) fn fetch_offsets(&mut self, request: OffsetFetchRequest) -> OffsetFetchResponse {
-        let fetch = |group: OffsetFetchGroup| match self.group_coordinator(&group.group_id) {
-            Ok(coordinator) => coordinator.fetch_offsets(&group),
-            Err(error_code) => {
-                let (group_id, partitions) = (group.group_id, Vec::new());
-                OffsetFetchResponseGroup { group_id, error_code, partitions }
-            }
-        };
-        OffsetFetchResponse { groups: request.groups.into_iter().map(fetch).collect() }
     }
 
     pub(super) fn next_group_deadline(&self) -> Option<Time> {
@@ -216,7 +186,7 @@ impl Broker {
         }
     }
 
-    fn carry_out_group(
+    pub(super) fn carry_out_group(
         &mut self,
         now: Time,
         partition: &TopicPartition,
@@ -231,30 +201,43 @@ impl Broker {
                 GroupEffect::StateChanged { group_id, from, to, generation } => {
                     self.event(BrokerEvent::GroupChanged { group_id, from, to, generation });
                 }
-                GroupEffect::Append { records, then } => {
-                    let written: Result<Vec<_>, _> = records.iter().map(encode).collect();
-                    let result = written.map_err(unserializable).and_then(|written| {
-                        let pairs = written.iter().map(|(key, value)| (&key[..], Some(&value[..])));
-                        self.append_records(now, partition, pairs)
-                    });
-                    let coordinator = self.coordinators.get_mut(&partition.partition);
-                    let Some(coordinator) = coordinator else { continue };
-                    let effects = coordinator.appended(now, records, then, result);
-                    self.carry_out_group(now, partition, effects);
+                GroupEffect::Append { mut records, then } => {
+                    while then.may_be_split() && records.len() > 1 {
+                        let (rest, result) = self.append_some(now, partition, &mut records);
+                        self.tell_appended(now, partition, records, then.clone(), result);
+                        records = rest;
+                    }
+                    if !records.is_empty() {
+                        let result = self.append_all(now, partition, &records);
+                        self.tell_appended(now, partition, records, then, result);
+                    }
                 }
             }
         }
     }
 
+    fn tell_appended(
+        &mut self,
+        now: Time,
+        partition: &TopicPartition,
+        records: Vec<GroupRecord>,
+        then: AfterAppend,
+        result: Result<(), ErrorCode>,
+    ) {
+        let Some(coordinator) = self.coordinators.get_mut(&partition.partition) else { return };
+        let effects = coordinator.appended(now, records, then, result);
+        self.carry_out_group(now, partition, effects);
+    }
+
     pub(super) fn describe_groups(
         &mut self,
-        request: DescribeGroupsRequest,
+        request: &DescribeGroupsRequest,
     ) -> DescribeGroupsResponse {
-        let describe = |group_id: String| match self.group_coordinator(&group_id) {
-            Ok(coordinator) => coordinator.describe(request.version, &group_id),
-            Err(error) => DescribedGroup::failed(error, &group_id),
+        let describe = |group_id: &String| match self.group_coordinator(group_id) {
+            Ok(coordinator) => coordinator.describe(request, group_id),
+            Err(error) => DescribedGroup::failed(error, group_id),
         };
-        DescribeGroupsResponse { groups: request.groups.into_iter().map(describe).collect() }
+        DescribeGroupsResponse { groups: request.groups.iter().map(describe).collect() }
     }
 
     pub(super) fn list_groups(&self, request: &ListGroupsRequest) -> ListGroupsResponse {
@@ -280,34 +263,66 @@ impl Broker {
     }
 
     fn delete_group(&mut self, now: Time, group_id: &str) -> Result<(), ErrorCode> {
-        let coordinator = self.group_coordinator(group_id)?;
-        coordinator.may_delete(group_id)?;
-        let offsets = coordinator.committed_partitions(group_id);
-        let keys = offsets.iter().map(|p| offset_key(group_id, p)).chain([group_key(group_id)]);
-        let keys = keys.collect::<Result<Vec<_>, _>>().map_err(unserializable)?;
+        let records = self.group_coordinator(group_id)?.delete(group_id)?;
         let partition = TopicPartition::new(OFFSETS_TOPIC, self.group_partition(group_id));
-        self.append_records(now, &partition, keys.iter().map(|key| (&key[..], None)))?;
-        self.group_coordinator(group_id)?.forget(group_id);
+        self.append_all(now, &partition, &records)?;
+        let effects = self.group_coordinator(group_id)?.deleted(now, records);
+        self.carry_out_group(now, &partition, effects);
         Ok(())
     }
 
-    /// Appends records, as one batch, to a partition of `__consumer_offsets`; one without a value
-    /// is a tombstone.
-    fn append_records<'r>(
+    /// Appends records to a partition of `__consumer_offsets`, as one batch.
+    fn append_all(
         &mut self,
         now: Time,
         name: &TopicPartition,
-        records: impl Iterator<Item = (&'r [u8], Option<&'r [u8]>)>,
+        records: &[GroupRecord],
     ) -> Result<(), ErrorCode> {
+        self.append_within(now, name, records, usize::MAX).1
+    }
+
+    /// Appends as many records as one batch may hold; gives what is left of them.
+    fn append_some(
+        &mut self,
+        now: Time,
+        name: &TopicPartition,
+        records: &mut Vec<GroupRecord>,
+    ) -> (Vec<GroupRecord>, Result<(), ErrorCode>) {
+        let limit = self.topic_config(&name.topic).max_message_bytes as usize;
+        let (written, result) = self.append_within(now, name, records, limit);
+        (records.split_off(written), result)
+    }
+
+    /// Appends records as one batch: the first, and those after it that keep it within the limit.
+    /// Says of how many it tells what became of them.
+    fn append_within(
+        &mut self,
+        now: Time,
+        name: &TopicPartition,
+        records: &[GroupRecord],
+        limit: usize,
+    ) -> (usize, Result<(), ErrorCode>) {
         let mut builder = BatchBuilder::new(BatchOptions::default());
-        for (key, value) in records {
-            builder.append(now.timestamp(), Some(key), value, &[]);
+        let mut count = 0;
+        for record in records {
+            // What does not fit into its record is not written; Kafka's serializer throws.
+            let Ok((key, value)) = encode(record) else {
+                return (records.len(), Err(ErrorCode::UnknownServerError));
+            };
+            let limit = if count == 0 { usize::MAX } else { limit };
+            let (key, value) = (Some(&key[..]), value.as_deref());
+            if builder.append_within(limit, now.timestamp(), key, value, &[]).is_none() {
+                break;
+            }
+            count += 1;
         }
-        let produced =
-            crate::api::ProducePartition { partition: name.clone(), records: builder.build() };
-        self.append(now, produced).map_err(|(error, _)| error)?;
-        self.wake_fetches(name);
-        Ok(())
+        let partition = name.clone();
+        let produced = crate::api::ProducePartition { partition, records: builder.build() };
+        let result = self.append(now, produced).map(|_| ()).map_err(|(error, _)| error);
+        if result.is_ok() {
+            self.wake_fetches(name);
+        }
+        (count, result)
     }
 
     /// Loads the coordinators of all partitions that hold groups: after a restart.
@@ -318,7 +333,7 @@ impl Broker {
             name.topic == topic && partition.log().log_end_offset() > Offset::ZERO
         });
         for name in held.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
-            let mut written = std::collections::BTreeMap::new();
+            let mut written = BTreeMap::new();
             for batch in self.batches(&name, Offset::ZERO) {
                 for record in batch.records().map_while(Result::ok) {
                     let Some(key) = record.key else { continue };
@@ -339,11 +354,6 @@ impl Broker {
     }
 }
 
-/// What does not fit into its record is not written; Kafka's serializer throws at it.
-fn unserializable(_: StringTooLong) -> ErrorCode {
-    ErrorCode::UnknownServerError
-}
-
 /// What a request is answered that cannot be served here.
 fn refusal(request: &GroupRequest, error_code: ErrorCode) -> Response {
     match request {
@@ -352,13 +362,16 @@ fn refusal(request: &GroupRequest, error_code: ErrorCode) -> Response {
         }
         GroupRequest::SyncGroup(_) => Response::SyncGroup(SyncGroupResponse::failed(error_code)),
         GroupRequest::Heartbeat(_) => Response::Heartbeat(HeartbeatResponse { error_code }),
-        GroupRequest::OffsetCommit(request) => {
+        GroupRequest::OffsetCommit(request, _) => {
             let refuse = |wanted: &OffsetCommitPartition| CommittedPartition {
                 partition: wanted.partition.clone(),
                 error_code,
             };
             let partitions = request.partitions.iter().map(refuse).collect();
             Response::OffsetCommit(OffsetCommitResponse { partitions })
+        }
+        GroupRequest::OffsetDelete(_) => {
+            Response::OffsetDelete(OffsetDeleteResponse::failed(error_code))
         }
         GroupRequest::LeaveGroup(_) => {
             Response::LeaveGroup(LeaveGroupResponse { error_code, members: Vec::new() })

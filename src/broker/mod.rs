@@ -10,7 +10,8 @@
 //! | Produce, Fetch, ListOffsets | `data.rs`, by the partition |
 //! | Metadata, CreateTopics, DeleteTopics, CreatePartitions | `topics.rs`, by the controller |
 //! | DescribeConfigs, IncrementalAlterConfigs | `configs.rs` |
-//! | FindCoordinator; JoinGroup, SyncGroup, Heartbeat, LeaveGroup; OffsetCommit, OffsetFetch; DescribeGroups, ListGroups, DeleteGroups | `groups.rs`, by a coordinator |
+//! | FindCoordinator; JoinGroup, SyncGroup, Heartbeat, LeaveGroup; DescribeGroups, ListGroups, DeleteGroups | `groups.rs`, by a coordinator |
+//! | OffsetCommit, OffsetFetch, OffsetDelete | `offsets.rs`, by a coordinator |
 //!
 //! # Simplifications versus Kafka
 //!
@@ -24,16 +25,21 @@ mod controller;
 mod data;
 mod groups;
 pub mod metadata;
+mod offsets;
 mod purgatory;
+#[cfg(test)]
+mod recordings;
 #[cfg(test)]
 mod tests;
 mod topics;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::api::{Request, Response};
+use crate::api::{MetadataTopic, Request, Response};
 use crate::config::{BrokerConfig, Overrides, TopicConfig};
-use crate::coordinator::{GroupCoordinator, GroupRequest, GroupState};
+pub use crate::coordinator::GroupState;
+use crate::coordinator::{GroupCoordinator, GroupRequest};
 use crate::error::ErrorCode;
 use crate::log::RollReason;
 use crate::partition::Partition;
@@ -162,12 +168,16 @@ pub struct Broker {
     disk: MemoryDisk,
     metadata_log: Vec<MetadataRecord>,
     image: MetadataImage,
+    /// What was told of topics since the image last changed.
+    described: BTreeMap<TopicName, Arc<MetadataTopic>>,
     partitions: BTreeMap<TopicPartition, Partition>,
     purgatory: Purgatory,
     topic_ids: Random,
     seed: u64,
     /// The groups of each partition of `__consumer_offsets` that has had one.
     coordinators: BTreeMap<i32, GroupCoordinator>,
+    /// Since when it has led each partition of `__consumer_offsets`.
+    coordinates_since: BTreeMap<i32, Time>,
     effects: Vec<BrokerEffect>,
 }
 
@@ -182,11 +192,13 @@ impl Broker {
             disk: MemoryDisk::new(),
             metadata_log: Vec::new(),
             image: MetadataImage::default(),
+            described: BTreeMap::new(),
             partitions: BTreeMap::new(),
             purgatory: Purgatory::default(),
             topic_ids: Random::stream(seed, "topic ids"),
             seed,
             coordinators: BTreeMap::new(),
+            coordinates_since: BTreeMap::new(),
             effects: Vec::new(),
         }
     }
@@ -220,24 +232,28 @@ impl Broker {
             Request::Produce(request) => self.produce(now, connection, client_id, request),
             Request::Fetch(request) => self.fetch(now, connection, correlation_id, request),
             Request::ListOffsets(r) => Some(Response::ListOffsets(self.list_offsets(&r))),
-            Request::Metadata(r) => Some(Response::Metadata(self.metadata(&r))),
-            Request::CreateTopics(r) => Some(Response::CreateTopics(self.create_topics(&r))),
+            Request::Metadata(r) => Some(Response::Metadata(self.metadata(now, &r))),
+            Request::CreateTopics(r) => Some(Response::CreateTopics(self.create_topics(now, &r))),
             Request::DeleteTopics(r) => Some(Response::DeleteTopics(self.delete_topics(now, &r))),
             Request::CreatePartitions(r) => {
-                Some(Response::CreatePartitions(self.create_partitions(&r)))
+                Some(Response::CreatePartitions(self.create_partitions(now, &r)))
             }
             Request::DescribeConfigs(r) => {
                 Some(Response::DescribeConfigs(self.describe_configs(&r)))
             }
             Request::FindCoordinator(r) => {
-                Some(Response::FindCoordinator(self.find_coordinator(r)))
+                Some(Response::FindCoordinator(self.find_coordinator(now, r)))
             }
             Request::OffsetCommit(r) => {
                 self.commit_offsets(now, (connection, correlation_id), client_id, r);
                 None
             }
+            Request::OffsetDelete(r) => {
+                self.delete_offsets(now, (connection, correlation_id), client_id, r);
+                None
+            }
             Request::OffsetFetch(r) => Some(Response::OffsetFetch(self.fetch_offsets(r))),
-            Request::DescribeGroups(r) => Some(Response::DescribeGroups(self.describe_groups(r))),
+            Request::DescribeGroups(r) => Some(Response::DescribeGroups(self.describe_groups(&r))),
             Request::ListGroups(r) => Some(Response::ListGroups(self.list_groups(&r))),
             Request::DeleteGroups(r) => Some(Response::DeleteGroups(self.delete_groups(now, r))),
             Request::JoinGroup(r) => group(self, GroupRequest::JoinGroup(r)),
@@ -245,7 +261,7 @@ impl Broker {
             Request::Heartbeat(r) => group(self, GroupRequest::Heartbeat(r)),
             Request::LeaveGroup(r) => group(self, GroupRequest::LeaveGroup(r)),
             Request::IncrementalAlterConfigs(r) => {
-                Some(Response::IncrementalAlterConfigs(self.alter_configs(&r)))
+                Some(Response::IncrementalAlterConfigs(self.alter_configs(now, &r)))
             }
         };
         if let Some(response) = response {
@@ -287,9 +303,9 @@ impl Broker {
             self.image.replay(record);
         }
         let fenced = self.controller().fence(self.id);
-        self.commit(&fenced);
+        self.commit(now, &fenced);
         let unfenced = self.controller().unfence(self.id);
-        self.commit(&unfenced);
+        self.commit(now, &unfenced);
         self.load_groups(now);
     }
 
@@ -302,18 +318,27 @@ impl Broker {
     }
 
     /// Appends decisions to the metadata log, replays them, and carries them out.
-    fn commit(&mut self, records: &[MetadataRecord]) {
+    fn commit(&mut self, now: Time, records: &[MetadataRecord]) {
         self.metadata_log.extend_from_slice(records);
+        self.described.clear();
         for record in records {
             self.image.replay(record);
         }
+        // The partitions of one topic stand together.
+        let mut last = None;
         for record in records {
-            self.carry_out(record);
+            self.carry_out(now, record, &mut last);
         }
     }
 
-    /// Brings the replicas on this broker in line with one record of the image.
-    fn carry_out(&mut self, record: &MetadataRecord) {
+    /// Brings the replicas on this broker in line with one record of the image. `last` keeps the
+    /// configs of the topic that was looked at last.
+    fn carry_out(
+        &mut self,
+        now: Time,
+        record: &MetadataRecord,
+        last: &mut Option<(TopicName, TopicConfig)>,
+    ) {
         match record {
             MetadataRecord::Topic { .. } => {}
             MetadataRecord::Partition {
@@ -321,13 +346,25 @@ impl Broker {
             } => {
                 let Some(name) = self.image.topic_name(*topic_id).cloned() else { return };
                 let name = TopicPartition::new(name, *partition);
-                let config = self.topic_config(&name.topic);
-                let new = || Partition::new(name.clone(), *topic_id, self.id, config);
+                if last.as_ref().is_none_or(|(topic, _)| *topic != name.topic) {
+                    *last = Some((name.topic.clone(), self.topic_config(&name.topic)));
+                }
+                let Some((_, config)) = last else { return };
+                let new = || Partition::new(name.clone(), *topic_id, self.id, config.clone());
                 let replica = self.partitions.entry(name.clone()).or_insert_with(new);
                 replica.set_leader(*leader, *leader_epoch, isr.clone());
+                if *leader == self.id && &*name.topic == groups::OFFSETS_TOPIC {
+                    self.coordinates_since.insert(*partition, now);
+                }
             }
-            MetadataRecord::TopicConfig { topic, .. } => self.refresh_configs(Some(topic)),
-            MetadataRecord::BrokerConfig { .. } => self.refresh_configs(None),
+            MetadataRecord::TopicConfig { topic, .. } => {
+                *last = None;
+                self.refresh_configs(Some(topic));
+            }
+            MetadataRecord::BrokerConfig { .. } => {
+                *last = None;
+                self.refresh_configs(None);
+            }
             MetadataRecord::RemoveTopic { topic_id } => {
                 let of_topic = |_: &TopicPartition, p: &mut Partition| p.topic_id() == *topic_id;
                 for (_, partition) in self.partitions.extract_if(.., of_topic) {

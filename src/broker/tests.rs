@@ -24,7 +24,7 @@ fn ask(broker: &mut Broker, request: Request) -> Response {
 }
 
 /// Asks about a topic as a producer does, creating it.
-fn metadata(broker: &mut Broker, topic: &str) -> MetadataTopic {
+fn metadata(broker: &mut Broker, topic: &str) -> std::sync::Arc<MetadataTopic> {
     let topics = Some(vec![topic.into()]);
     let request = MetadataRequest { topics, allow_auto_topic_creation: true };
     let Response::Metadata(mut response) = ask(broker, Request::Metadata(request)) else {
@@ -223,6 +223,8 @@ fn a_group_is_found_written_and_read_again() {
     assert_eq!(find(&mut one).error_code, ErrorCode::CoordinatorNotAvailable);
     assert_eq!(find(&mut one).node_id, Some(BrokerId(1)));
     assert_eq!(one.image().topic("__consumer_offsets").unwrap().partitions.len(), 50);
+    // An empty partition takes nothing of the disk, not even a file.
+    assert_eq!((one.disk.bytes(), one.disk.file_count()), (0, 0));
 
     let required = joined(&join(&mut one, start, 2, ""));
     assert_eq!(required.error_code, ErrorCode::MemberIdRequired);
@@ -260,7 +262,8 @@ fn a_group_is_found_written_and_read_again() {
     assert_eq!(heartbeat(&mut one, &id, 2), ErrorCode::IllegalGeneration);
     assert_eq!(heartbeat(&mut one, "nobody", 1), ErrorCode::UnknownMemberId);
     // Silent for its session timeout, it is out: the group is Empty, in a generation of its own.
-    while let Some(due) = one.next_deadline() {
+    let silent = delay.after_ms(60_000);
+    while let Some(due) = one.next_deadline().filter(|due| *due < silent) {
         one.on_deadline(due);
     }
     assert_eq!(heartbeat(&mut one, &id, 1), ErrorCode::UnknownMemberId);
@@ -277,6 +280,29 @@ fn a_group_is_found_written_and_read_again() {
     assert!(listed(&mut one).is_empty());
 }
 
+/// Commits offsets for the first partitions of some topics.
+fn commit(broker: &mut Broker, offsets: &[(&str, i64)]) -> crate::api::OffsetCommitResponse {
+    let wanted = |&(topic, offset): &(&str, i64)| crate::api::OffsetCommitPartition {
+        partition: TopicPartition::new(topic, 0),
+        committed_offset: Offset(offset),
+        committed_leader_epoch: LeaderEpoch(3),
+        committed_metadata: Some("tuesday".to_owned()),
+    };
+    let request = crate::api::OffsetCommitRequest {
+        version: 9,
+        group_id: "baristas".to_owned(),
+        generation_id: -1,
+        member_id: String::new(),
+        group_instance_id: None,
+        retention_time_ms: -1,
+        partitions: offsets.iter().map(wanted).collect(),
+    };
+    match ask(broker, Request::OffsetCommit(request)) {
+        Response::OffsetCommit(response) => response,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// A commit is written to the group's partition, and is there after a crash. A partition that there
 /// is not is refused without harm to the others.
 #[test]
@@ -284,23 +310,7 @@ fn committed_offsets_are_written_and_read_again() {
     let mut one = broker(&[]);
     metadata(&mut one, "orders");
     find(&mut one);
-    let wanted = |topic: &str, offset: i64| crate::api::OffsetCommitPartition {
-        partition: TopicPartition::new(topic, 0),
-        committed_offset: Offset(offset),
-        committed_leader_epoch: LeaderEpoch(3),
-        committed_metadata: Some("tuesday".to_owned()),
-    };
-    let commit = crate::api::OffsetCommitRequest {
-        version: 9,
-        group_id: "baristas".to_owned(),
-        generation_id: -1,
-        member_id: String::new(),
-        group_instance_id: None,
-        partitions: vec![wanted("unknown", 7), wanted("orders", 42)],
-    };
-    let Response::OffsetCommit(committed) = ask(&mut one, Request::OffsetCommit(commit)) else {
-        panic!("another response");
-    };
+    let committed = commit(&mut one, &[("unknown", 7), ("orders", 42)]);
     let errors: Vec<_> = committed.partitions.iter().map(|p| p.error_code).collect();
     assert_eq!(errors, [ErrorCode::UnknownTopicOrPartition, ErrorCode::None]);
     let fetched = |broker: &mut Broker| {
@@ -318,6 +328,37 @@ fn committed_offsets_are_written_and_read_again() {
     assert_eq!(found.metadata.as_deref(), Some("tuesday"));
     one.restart(Time::VIRTUAL_START);
     assert_eq!(fetched(&mut one), before);
+}
+
+/// Kafka 4.3 looks up the topic's id whatever version the commit has, and writes it
+/// (`KafkaApis.handleOffsetCommitRequest`). What is too much for one batch expires in several.
+#[test]
+fn offsets_are_written_with_topic_ids_and_expire_in_batches() {
+    let mut one = broker(&[("offsets.retention.minutes", "1")]);
+    find(&mut one);
+    let topics: Vec<String> = (0..10).map(|number| format!("orders-{number}")).collect();
+    let partition = TopicPartition::new("__consumer_offsets", one.group_partition("baristas"));
+    for topic in &topics {
+        metadata(&mut one, topic);
+        commit(&mut one, &[(topic, 5)]);
+        let batch = one.batches(&partition, Offset::ZERO).pop().unwrap();
+        let record = batch.records().next().unwrap().unwrap();
+        let value = bytes::Bytes::copy_from_slice(record.value.unwrap());
+        let read = crate::coordinator::decode(record.key.unwrap(), &value).unwrap().unwrap();
+        let crate::coordinator::GroupRecord::Offset(offset) = read else { panic!("no offset") };
+        assert_eq!(offset.topic_id, one.image().topic(topic).unwrap().topic_id);
+    }
+    let value = crate::config::parse_topic_override("max.message.bytes", "200").ok();
+    let (topic, name) = (partition.topic.clone(), "max.message.bytes".to_owned());
+    one.commit(Time::VIRTUAL_START, &[MetadataRecord::TopicConfig { topic, name, value }]);
+    // The first look at which a minute is over.
+    let due = Time::VIRTUAL_START.after_ms(600_000);
+    assert_eq!(one.next_deadline(), Some(due));
+    one.on_deadline(due);
+    assert_eq!(one.partitions()[&partition].high_watermark(), 21);
+    let batches = one.batches(&partition, Offset(10));
+    assert!(batches.len() > 2 && batches.iter().all(|batch| batch.size_in_bytes() <= 200));
+    assert_eq!((listed(&mut one), one.next_deadline()), (vec![], None));
 }
 
 /// What the coordinator writes is not for clients to write. In Kafka only the one with the id

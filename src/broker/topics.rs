@@ -1,5 +1,7 @@
 //! Metadata, and the requests that change topics.
 
+use std::sync::Arc;
+
 use super::controller::{ControllerContext, is_internal};
 use super::metadata::TopicImage;
 use super::{Broker, BrokerEvent};
@@ -13,12 +15,16 @@ use crate::topic;
 use crate::types::{Time, TopicId, TopicName};
 
 impl Broker {
-    pub(super) fn metadata(&mut self, request: &MetadataRequest) -> MetadataResponse {
+    pub(super) fn metadata(&mut self, now: Time, request: &MetadataRequest) -> MetadataResponse {
         let topics = match &request.topics {
-            None => self.image.topics().map(|(name, image)| describe(name, image)).collect(),
+            None => {
+                let names: Vec<TopicName> =
+                    self.image.topics().map(|(name, _)| name.clone()).collect();
+                names.iter().map(|name| self.describe_topic(now, name, false)).collect()
+            }
             Some(names) => {
                 let may_create = request.allow_auto_topic_creation;
-                names.iter().map(|name| self.describe_topic(name, may_create)).collect()
+                names.iter().map(|name| self.describe_topic(now, name, may_create)).collect()
             }
         };
         MetadataResponse {
@@ -33,36 +39,46 @@ impl Broker {
         }
     }
 
-    fn describe_topic(&mut self, name: &TopicName, may_create: bool) -> MetadataTopic {
+    fn describe_topic(
+        &mut self,
+        now: Time,
+        name: &TopicName,
+        may_create: bool,
+    ) -> Arc<MetadataTopic> {
+        if let Some(described) = self.described.get(name) {
+            return described.clone();
+        }
         if let Some(image) = self.image.topic(name) {
-            return describe(name, image);
+            let described = Arc::new(describe(name, image));
+            self.described.insert(name.clone(), described.clone());
+            return described;
         }
         let error_code = if topic::validate_name(name).is_err() {
             ErrorCode::InvalidTopicException
         } else if may_create && self.config.auto_create_topics_enable {
-            self.auto_create(name)
+            self.auto_create(now, name)
         } else {
             ErrorCode::UnknownTopicOrPartition
         };
-        MetadataTopic {
+        Arc::new(MetadataTopic {
             error_code,
             name: name.clone(),
             topic_id: TopicId::ZERO,
             is_internal: is_internal(name),
             partitions: Vec::new(),
-        }
+        })
     }
 
     /// Creates a topic that a client asked about. This answer still says that there is none,
     /// whatever became of the creation, as in Kafka; the client asks again, and finds it.
-    fn auto_create(&mut self, name: &TopicName) -> ErrorCode {
+    fn auto_create(&mut self, now: Time, name: &TopicName) -> ErrorCode {
         let topic = CreatableTopic {
             name: name.clone(),
             num_partitions: -1,
             replication_factor: -1,
             configs: Vec::new(),
         };
-        self.create_topics(&CreateTopicsRequest { topics: vec![topic] });
+        self.create_topics(now, &CreateTopicsRequest { topics: vec![topic] });
         ErrorCode::UnknownTopicOrPartition
     }
 
@@ -74,11 +90,15 @@ impl Broker {
         }
     }
 
-    pub(super) fn create_topics(&mut self, request: &CreateTopicsRequest) -> CreateTopicsResponse {
+    pub(super) fn create_topics(
+        &mut self,
+        now: Time,
+        request: &CreateTopicsRequest,
+    ) -> CreateTopicsResponse {
         let mut ids = self.topic_ids.clone();
         let (records, response) = self.controller().create_topics(request, &mut ids);
         self.topic_ids = ids;
-        self.commit(&records);
+        self.commit(now, &records);
         for created in response.topics.iter().filter(|topic| topic.error_code.is_none()) {
             let partitions = created.num_partitions as u32;
             self.event(BrokerEvent::TopicCreated { topic: created.name.clone(), partitions });
@@ -93,26 +113,30 @@ impl Broker {
     ) -> DeleteTopicsResponse {
         let (records, response) = self.controller().delete_topics(request);
         let mut gone: Vec<_> = self.partitions.keys().cloned().collect();
-        self.commit(&records);
+        self.commit(now, &records);
         gone.retain(|name| !self.partitions.contains_key(name));
-        for deleted in response.topics.iter().filter(|topic| topic.error_code.is_none()) {
-            if let Some(topic) = deleted.name.clone() {
-                self.event(BrokerEvent::TopicDeleted { topic });
+        let mut deleted = Vec::new();
+        for topic in response.topics.iter().filter(|topic| topic.error_code.is_none()) {
+            if let Some(name) = topic.name.clone() {
+                deleted.push((name.clone(), topic.topic_id));
+                self.event(BrokerEvent::TopicDeleted { topic: name });
             }
         }
         for partition in &gone {
             self.wake_fetches(partition);
             self.unload_groups(now, partition);
         }
+        self.forget_offsets(now, &deleted);
         response
     }
 
     pub(super) fn create_partitions(
         &mut self,
+        now: Time,
         request: &CreatePartitionsRequest,
     ) -> CreatePartitionsResponse {
         let (records, response) = self.controller().create_partitions(request);
-        self.commit(&records);
+        self.commit(now, &records);
         let extended = response.topics.iter().filter(|topic| topic.error_code.is_none());
         for topic in extended.filter_map(|topic| topic.name.clone()) {
             let count = self.image.topic(&topic).map_or(0, |image| image.partitions.len());

@@ -1,6 +1,7 @@
 //! What a client knows of the cluster, and when it asks again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::api::{MetadataRequest, MetadataResponse, MetadataTopic};
 use crate::error::ErrorCode;
@@ -10,7 +11,7 @@ use crate::types::{BrokerId, LeaderEpoch, Time, TopicName, TopicPartition};
 #[derive(Clone, Debug)]
 pub struct Metadata {
     brokers: Vec<BrokerId>,
-    topics: BTreeMap<TopicName, MetadataTopic>,
+    topics: BTreeMap<TopicName, Arc<MetadataTopic>>,
     wanted: BTreeSet<TopicName>,
     /// Every topic that there is matters.
     all: bool,
@@ -88,7 +89,7 @@ impl Metadata {
 
     /// What is known of topics, in the order of their names.
     pub fn topics(&self) -> impl Iterator<Item = &MetadataTopic> {
-        self.topics.values()
+        self.topics.values().map(|topic| &**topic)
     }
 
     /// Whether there has been an answer about all topics that matter.

@@ -117,8 +117,8 @@ pub enum Outcome {
     UserCall(Box<UserCall>),
     /// Offsets of partitions, with the timestamps of the records there.
     Offsets(BTreeMap<TopicPartition, Option<(Offset, Timestamp)>>),
-    /// What a broker answered to an admin.
-    Response(Box<Response>),
+    /// What a broker answered to an admin; of several brokers the last one, with what all said.
+    Response(BrokerId, Box<Response>),
 }
 
 /// What the user's code is to do for a consumer.
@@ -247,6 +247,8 @@ pub enum ClientEvent {
     },
     /// A member sets about joining its group (again).
     Rejoin {
+        /// Which.
+        group_id: String,
         /// Why.
         why: &'static str,
     },

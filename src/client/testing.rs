@@ -1,6 +1,8 @@
 //! What the tests of the clients have in common: a cluster of one broker, as its metadata tells of
 //! it.
 
+use std::sync::Arc;
+
 use crate::api::{MetadataBroker, MetadataPartition, MetadataResponse, MetadataTopic};
 use crate::error::ErrorCode;
 use crate::types::{BrokerId, LeaderEpoch, Time, TopicId, TopicName};
@@ -33,6 +35,6 @@ pub fn metadata(topics: impl IntoIterator<Item = (TopicName, i32)>) -> MetadataR
         brokers: vec![MetadataBroker { node_id: BROKER, host: String::new(), port: 0 }],
         cluster_id: String::new(),
         controller_id: BROKER,
-        topics: topics.into_iter().map(topic).collect(),
+        topics: topics.into_iter().map(|one| Arc::new(topic(one))).collect(),
     }
 }

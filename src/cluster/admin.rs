@@ -14,7 +14,7 @@ use crate::client::{ClientId, Outcome};
 use crate::config::ConfigEntry;
 use crate::error::{Error, ErrorCode};
 use crate::sim::Call;
-use crate::types::{BrokerId, LeaderEpoch, TopicId, TopicName};
+use crate::types::{BrokerId, LeaderEpoch, Time, TopicId, TopicName};
 
 /// A topic as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,13 +86,35 @@ impl Admin {
         Admin { shared, handle }
     }
 
-    fn call(&self, request: Request) -> Result<Response, Error> {
+    pub(super) fn call(&self, request: Request) -> Result<Response, Error> {
+        self.call_someone(request).map(|(_, response)| response)
+    }
+
+    /// Makes a call, and says also who has answered it.
+    pub(super) fn call_someone(&self, request: Request) -> Result<(BrokerId, Response), Error> {
         let what = request.api_key().name();
         let outcome = self.shared.call(self.handle, Call::Admin(Box::new(request)), what)?;
         match outcome {
-            Outcome::Response(response) => Ok(*response),
+            Outcome::Response(broker, response) => Ok((broker, *response)),
             outcome => unreachable!("an admin gets a response, not {outcome:?}"),
         }
+    }
+
+    /// Begins a call, for tests that do something in the middle of it.
+    #[cfg(test)]
+    pub(super) fn begin(&self, request: Request) -> Result<super::Operation<Response>, Error> {
+        let what = request.api_key().name();
+        let call = |_| Call::Admin(Box::new(request));
+        let runner = super::Runner::without_code(&self.shared, self.handle);
+        super::Operation::begin(&runner, call, what, |outcome| match outcome {
+            Outcome::Response(_, response) => Ok(*response),
+            outcome => unreachable!("an admin gets a response, not {outcome:?}"),
+        })
+    }
+
+    /// The clock.
+    pub(super) fn now(&self) -> Result<Time, Error> {
+        Ok(self.shared.enter()?.now())
     }
 
     /// The client's id: for faults, crashes and pauses.
@@ -137,22 +159,25 @@ impl Admin {
     pub fn describe_topic(&self, name: &str) -> Result<TopicDescription, Error> {
         let topic = only(self.metadata(Some(vec![name.into()]))?.topics.pop());
         refused(topic.error_code, None, name)?;
-        let partition = |partition: MetadataPartition| PartitionDescription {
+        let partition = |partition: &MetadataPartition| PartitionDescription {
             partition: partition.partition_index,
             leader: (partition.leader_id.0 >= 0).then_some(partition.leader_id),
             leader_epoch: partition.leader_epoch,
-            replicas: partition.replica_nodes,
-            isr: partition.isr_nodes,
+            replicas: partition.replica_nodes.clone(),
+            isr: partition.isr_nodes.clone(),
         };
         Ok(TopicDescription {
             name: topic.name.to_string(),
             topic_id: topic.topic_id,
             is_internal: topic.is_internal,
-            partitions: topic.partitions.into_iter().map(partition).collect(),
+            partitions: topic.partitions.iter().map(partition).collect(),
         })
     }
 
-    fn metadata(&self, topics: Option<Vec<TopicName>>) -> Result<MetadataResponse, Error> {
+    pub(super) fn metadata(
+        &self,
+        topics: Option<Vec<TopicName>>,
+    ) -> Result<MetadataResponse, Error> {
         let request = MetadataRequest { topics, allow_auto_topic_creation: false };
         let response = self.call(Request::Metadata(request))?;
         let Response::Metadata(response) = response else { mismatch(&response) };
@@ -279,10 +304,10 @@ fn refused(code: ErrorCode, message: Option<String>, name: &str) -> Result<(), E
     Err(Error::kafka(code, message.unwrap_or_else(|| format!("'{name}'"))))
 }
 
-fn only<T>(answer: Option<T>) -> T {
+pub(super) fn only<T>(answer: Option<T>) -> T {
     answer.unwrap_or_else(|| unreachable!("whatever is asked for is answered"))
 }
 
-fn mismatch(response: &Response) -> ! {
+pub(super) fn mismatch(response: &Response) -> ! {
     unreachable!("a request is answered in kind, not with {response:?}")
 }

@@ -6,6 +6,8 @@
 //! | `entry.rs` | the lock around it: entering, waiting, waking |
 //! | `builder.rs`, `snapshot.rs`, `operation.rs` | setting up; copies of the world; calls begun and awaited |
 //! | `producer.rs`, `consumer.rs`, `consumed.rs`, `admin.rs` | the handles, and the records that they give |
+//! | `list_offsets.rs`, `group_admin.rs`, `group_lag.rs`, `offset_reset.rs`, `reset_plan.rs` | more of the admin's: offsets, groups |
+//! | `table.rs` | tables as Kafka's tools print them |
 //! | `member.rs`, `user_code.rs` | the consumer as a member of a group, and what of the user's runs for it |
 
 mod admin;
@@ -14,11 +16,17 @@ mod consumed;
 mod consumer;
 mod driver;
 mod entry;
+mod group_admin;
+mod group_lag;
+mod list_offsets;
 mod member;
+mod offset_reset;
 mod operation;
 mod producer;
+mod reset_plan;
 mod sleep;
 mod snapshot;
+mod table;
 mod user_code;
 
 use std::sync::Arc;
@@ -28,9 +36,14 @@ pub use admin::{Admin, PartitionDescription, TopicDescription, TopicSpec};
 pub use builder::ClusterBuilder;
 pub use consumed::ConsumerRecord;
 pub use consumer::Consumer;
+pub use group_admin::{GroupDescription, GroupListing, GroupMember};
+pub use group_lag::{GroupLag, PartitionLag};
+pub use list_offsets::{OffsetSpec, PartitionOffset};
 pub use member::ConsumerGroupMetadata;
+pub use offset_reset::{OffsetReset, ResetTo};
 pub use operation::Operation;
 pub use producer::{Delivery, Producer, RecordMetadata};
+pub use reset_plan::{NewOffset, OffsetWarning, ResetPlan};
 pub use snapshot::Snapshot;
 pub use user_code::RebalanceListener;
 

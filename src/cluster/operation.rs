@@ -102,6 +102,22 @@ impl<T> Operation<T> {
         }
     }
 
+    /// The call that it waits for.
+    pub(super) fn waiting_for(&self) -> Option<OpId> {
+        match self.state {
+            State::Waiting { op, .. } => Some(op),
+            _ => None,
+        }
+    }
+
+    /// Whether it waits for what the world has gone back behind.
+    pub(super) fn is_rewound(&self) -> bool {
+        match self.state {
+            State::Waiting { timeline, .. } => self.runner.shared.look().timeline() != timeline,
+            _ => false,
+        }
+    }
+
     /// Whether the result is there.
     pub fn is_done(&mut self) -> bool {
         self.refresh();

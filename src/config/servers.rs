@@ -43,6 +43,10 @@ pub struct BrokerConfig {
     pub group_max_size: usize,
     /// `offset.metadata.max.bytes`, default 4096.
     pub offset_metadata_max_bytes: usize,
+    /// `offsets.retention.minutes`, default 7 days.
+    pub offsets_retention_minutes: i32,
+    /// `offsets.retention.check.interval.ms`, default 10 min.
+    pub offsets_retention_check_interval_ms: i64,
 }
 
 impl BrokerConfig {
@@ -64,6 +68,9 @@ impl BrokerConfig {
             group_max_session_timeout_ms: values.number("group.max.session.timeout.ms") as i32,
             group_max_size: values.number("group.max.size") as usize,
             offset_metadata_max_bytes: values.number("offset.metadata.max.bytes") as usize,
+            offsets_retention_minutes: values.number("offsets.retention.minutes") as i32,
+            offsets_retention_check_interval_ms: values
+                .number("offsets.retention.check.interval.ms"),
         }
     }
 }

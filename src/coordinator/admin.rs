@@ -2,16 +2,31 @@
 
 use super::group::{Group, Member};
 use super::state::GroupState;
-use super::timers::Timer;
-use super::{GroupCoordinator, GroupEffect};
-use crate::api::{DescribedGroup, DescribedGroupMember, ListGroupsRequest, ListedGroup};
+use super::{GroupCoordinator, GroupEffect, GroupRecord};
+use crate::api::{
+    DescribeGroupsRequest, DescribedGroup, DescribedGroupMember, ListGroupsRequest, ListedGroup,
+};
 use crate::error::ErrorCode;
+use crate::types::Time;
+
+/// What may be done to a group, READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS by
+/// Kafka's numbers; all of it, since nobody is forbidden anything.
+const ALL_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 impl GroupCoordinator {
     /// What a group is like. One that there is not is Dead, for clients that speak version 6 or
     /// later also `GROUP_ID_NOT_FOUND`.
     #[must_use]
-    pub fn describe(&self, version: i16, group_id: &str) -> DescribedGroup {
+    pub fn describe(&self, request: &DescribeGroupsRequest, group_id: &str) -> DescribedGroup {
+        let mut described = self.describe_state(request.version, group_id);
+        let is_asked = request.version >= 3 && request.include_authorized_operations;
+        if is_asked && described.error_code.is_none() {
+            described.authorized_operations = ALL_OPERATIONS;
+        }
+        described
+    }
+
+    fn describe_state(&self, version: i16, group_id: &str) -> DescribedGroup {
         let Some(group) = self.groups.get(group_id) else {
             return DescribedGroup::missing(version, group_id);
         };
@@ -33,6 +48,7 @@ impl GroupCoordinator {
             protocol_type: group.protocol_type.clone().unwrap_or_default(),
             members: group.members().map(member).collect(),
             protocol_data: protocol,
+            authorized_operations: i32::MIN,
         }
     }
 
@@ -53,27 +69,32 @@ impl GroupCoordinator {
         self.groups.iter().filter_map(listed).collect()
     }
 
-    /// Whether a group may be deleted: its record is then replaced by a tombstone, and
-    /// [`forget`](GroupCoordinator::forget) follows.
+    /// The tombstones that delete a group with its offsets; when they have been written,
+    /// [`deleted`](GroupCoordinator::deleted) follows.
     ///
     /// # Errors
     /// `GROUP_ID_NOT_FOUND`, `NON_EMPTY_GROUP`.
-    pub fn may_delete(&self, group_id: &str) -> Result<(), ErrorCode> {
+    pub fn delete(&self, group_id: &str) -> Result<Vec<GroupRecord>, ErrorCode> {
         match self.groups.get(group_id).map(Group::state) {
-            None | Some(GroupState::Dead) => Err(ErrorCode::GroupIdNotFound),
-            Some(GroupState::Empty) => Ok(()),
-            Some(_) => Err(ErrorCode::NonEmptyGroup),
+            None | Some(GroupState::Dead) => return Err(ErrorCode::GroupIdNotFound),
+            Some(GroupState::Empty) => {}
+            Some(_) => return Err(ErrorCode::NonEmptyGroup),
         }
+        let group_id = group_id.to_owned();
+        let offsets = self.offsets.get(&group_id).into_iter().flatten();
+        let tombstone = |partition: &_| GroupRecord::OffsetTombstone {
+            group_id: group_id.clone(),
+            partition: Clone::clone(partition),
+        };
+        let mut records: Vec<_> = offsets.map(|(partition, _)| tombstone(partition)).collect();
+        records.push(GroupRecord::GroupTombstone { group_id });
+        Ok(records)
     }
 
-    /// A group's tombstone has been written: there is no such group any more, and the ids that were
-    /// given out for it are worth nothing.
-    pub fn forget(&mut self, group_id: &str) {
-        self.offsets.remove(group_id);
-        let Some(group) = self.groups.remove(group_id) else { return };
-        for id in group.pending {
-            self.timers.cancel(group_id, Timer::Session(id));
-        }
+    /// A group's tombstones have been written: there is no such group any more.
+    pub fn deleted(&mut self, now: Time, records: Vec<GroupRecord>) -> Vec<GroupEffect> {
+        self.replay_all(now, records, Ok(()));
+        std::mem::take(&mut self.effects)
     }
 
     /// Lets all groups go: their partition is led from elsewhere, or gone. Who waits is told to
@@ -123,6 +144,7 @@ impl DescribedGroup {
             protocol_type: String::new(),
             protocol_data: String::new(),
             members: Vec::new(),
+            authorized_operations: i32::MIN,
         }
     }
 }

@@ -7,9 +7,15 @@ use bytes::Bytes;
 use super::rebalance::InitialDelay;
 use super::state::GroupState;
 use super::{Caller, GroupMetadata};
-use crate::api::{JoinGroupProtocol, JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember};
+use crate::api::{
+    JoinGroupProtocol, JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember,
+    subscribed_topics,
+};
 use crate::error::ErrorCode;
-use crate::types::Timestamp;
+use crate::types::{Timestamp, TopicName};
+
+/// The protocol type of consumers, whose metadata are subscriptions.
+const CONSUMER: &str = "consumer";
 
 /// A member of a group.
 #[derive(Clone, Debug)]
@@ -75,6 +81,8 @@ pub struct Group {
     /// How many members support each protocol.
     support: BTreeMap<String, usize>,
     awaiting_join: usize,
+    /// What its members had subscribed to when the generation began; `None` if nobody knows.
+    subscribed: Option<BTreeSet<TopicName>>,
     /// Someone has joined since the initial delay began.
     pub has_newcomer: bool,
     /// The rebalance that is on is the first one of a group that was empty.
@@ -96,6 +104,7 @@ impl Group {
             pending: BTreeSet::new(),
             support: BTreeMap::new(),
             awaiting_join: 0,
+            subscribed: None,
             has_newcomer: false,
             initial_delay: None,
         }
@@ -131,6 +140,7 @@ impl Group {
         group.leader = metadata.leader;
         group.protocol_type =
             Some(metadata.protocol_type).filter(|protocol_type| !protocol_type.is_empty());
+        group.subscribed = group.read_subscriptions();
         group
     }
 
@@ -165,6 +175,36 @@ impl Group {
     /// The member that has an instance id.
     pub fn member_of_instance(&self, instance_id: &str) -> Option<&String> {
         self.instances.get(instance_id)
+    }
+
+    /// Whether its members are consumers, or were.
+    pub fn has_consumers(&self) -> bool {
+        self.protocol_type.as_deref() == Some(CONSUMER)
+    }
+
+    /// Whether it is known what its members have subscribed to.
+    pub fn knows_subscribed_topics(&self) -> bool {
+        self.subscribed.is_some()
+    }
+
+    /// Whether a member reads the topic. Of consumers of whom nobody knows it, one may.
+    pub fn is_subscribed_to(&self, topic: &TopicName) -> bool {
+        let known = self.subscribed.as_ref();
+        known.map_or_else(|| self.has_consumers(), |topics| topics.contains(topic))
+    }
+
+    /// The topics that consumers have subscribed to; `None` for members of another type, and if the
+    /// metadata of one are no subscription.
+    fn read_subscriptions(&self) -> Option<BTreeSet<TopicName>> {
+        if !self.has_consumers() {
+            return None;
+        }
+        let mut topics = BTreeSet::new();
+        for member in self.members.values() {
+            let protocol = self.protocol_name.as_deref()?;
+            topics.extend(subscribed_topics(&member.metadata(protocol)).ok()?);
+        }
+        Some(topics)
     }
 
     pub fn is_leader(&self, id: &str) -> bool {
@@ -307,13 +347,13 @@ impl Group {
     /// Begins a generation, without members or with those that it has.
     pub fn next_generation(&mut self, now: Timestamp) {
         self.generation = self.generation.wrapping_add(1);
-        if self.members.is_empty() {
-            self.protocol_name = None;
-            self.become_state(GroupState::Empty, now);
-        } else {
-            self.protocol_name = self.vote();
-            self.become_state(GroupState::CompletingRebalance, now);
-        }
+        let (protocol_name, state) = match self.members.is_empty() {
+            true => (None, GroupState::Empty),
+            false => (self.vote(), GroupState::CompletingRebalance),
+        };
+        self.protocol_name = protocol_name;
+        self.subscribed = self.read_subscriptions();
+        self.become_state(state, now);
     }
 
     /// All members, as the leader sees them.

@@ -48,6 +48,7 @@ impl GroupCoordinator {
             }
             let since = context.now.timestamp();
             self.groups.insert(request.group_id.clone(), Group::new(since));
+            self.schedule_expiry(context.now, &request.group_id);
         }
         let joined = if !self.has_room_for(request) {
             // A member that a full group does not let back in is one no more.
@@ -70,6 +71,7 @@ impl GroupCoordinator {
         let Err(error) = result else { return };
         let Some(mut group) = self.groups.remove(group_id) else { return };
         self.timers.cancel(group_id, Timer::Join);
+        self.timers.cancel(group_id, Timer::Expiry);
         for id in group.member_ids() {
             self.timers.cancel(group_id, Timer::Session(id.clone()));
             if let Some(caller) = group.take_join(&id) {
@@ -162,7 +164,7 @@ impl GroupCoordinator {
     fn add_member(&mut self, context: Context<'_>, request: &JoinGroupRequest, id: &str) {
         let group_id = &request.group_id;
         let member = Member::new(request, context.client_id, context.client_host);
-        self.change(group_id, |group| {
+        self.change(context.now, group_id, |group| {
             if group.state() == GroupState::PreparingRebalance
                 && group.previous == GroupState::Empty
             {
@@ -178,7 +180,7 @@ impl GroupCoordinator {
 
     /// A member has come back; its JoinGroup waits.
     fn rejoin(&mut self, context: Context<'_>, request: &JoinGroupRequest, id: &str) {
-        self.change(&request.group_id, |group| {
+        self.change(context.now, &request.group_id, |group| {
             group.update(id, request);
             group.park_join(id, context.caller);
         });
@@ -196,7 +198,7 @@ impl GroupCoordinator {
         let group_id = &request.group_id;
         let former = self.groups.get(group_id).and_then(|group| group.leader.clone());
         self.fence(group_id, old);
-        self.change(group_id, |group| group.rename(old, new));
+        self.change(context.now, group_id, |group| group.rename(old, new));
         self.timers.cancel(group_id, Timer::Session(old.to_owned()));
         self.rejoin(context, request, new);
         let session = context.now.after_ms(i64::from(request.session_timeout_ms));

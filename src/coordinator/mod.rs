@@ -20,6 +20,7 @@
 //! | `sync.rs` | SyncGroup, Heartbeat, LeaveGroup |
 //! | `admin.rs` | describing, listing and deleting groups |
 //! | `offsets.rs` | how far groups have come |
+//! | `expiry.rs` | offsets and groups that end |
 //! | `timers.rs` | what is due when |
 //! | `records.rs` | groups as records of `__consumer_offsets` |
 //!
@@ -28,6 +29,7 @@
 //! here it is the order of the ids, and of the names.
 
 mod admin;
+mod expiry;
 mod group;
 mod join;
 mod offsets;
@@ -39,20 +41,20 @@ mod sync;
 mod tests;
 mod timers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{
     HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, OffsetCommitRequest,
-    OffsetCommitResponse, Response, SyncGroupRequest,
+    OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, Response, SyncGroupRequest,
 };
 use crate::error::ErrorCode;
 use crate::random::Random;
-use crate::types::{LeaderEpoch, Offset, Time, Timestamp, TopicPartition};
+use crate::types::{Time, TopicId, TopicName, TopicPartition};
 
 use timers::{Timer, Timers};
 
 pub use group::{Group, Member};
-pub use records::{decode, encode, group_key, offset_key};
+pub use records::{GroupMetadata, GroupRecord, MemberMetadata, OffsetRecord, decode, encode};
 pub use state::GroupState;
 
 /// Whom to answer: a connection, and the request's number on it.
@@ -72,7 +74,9 @@ pub enum GroupRequest {
     SyncGroup(SyncGroupRequest),
     Heartbeat(HeartbeatRequest),
     LeaveGroup(LeaveGroupRequest),
-    OffsetCommit(OffsetCommitRequest),
+    /// With the ids of the topics that it names.
+    OffsetCommit(OffsetCommitRequest, BTreeMap<TopicName, TopicId>),
+    OffsetDelete(OffsetDeleteRequest),
 }
 
 impl GroupRequest {
@@ -84,7 +88,8 @@ impl GroupRequest {
             GroupRequest::SyncGroup(request) => &request.group_id,
             GroupRequest::Heartbeat(request) => &request.group_id,
             GroupRequest::LeaveGroup(request) => &request.group_id,
-            GroupRequest::OffsetCommit(request) => &request.group_id,
+            GroupRequest::OffsetCommit(request, _) => &request.group_id,
+            GroupRequest::OffsetDelete(request) => &request.group_id,
         }
     }
 }
@@ -99,7 +104,8 @@ pub enum GroupEffect {
         /// The answer.
         response: Response,
     },
-    /// Append records to the group's partition of `__consumer_offsets`, in one batch, and say
+    /// Append records to the group's partition of `__consumer_offsets`, in one batch unless they
+    /// [may be split](AfterAppend::may_be_split), and say
     /// [how it went](GroupCoordinator::appended).
     Append {
         /// The records.
@@ -137,74 +143,21 @@ enum Step {
     Assigned { generation: i32, assignments: BTreeMap<String, bytes::Bytes> },
     /// A static member has come back under a new id.
     Replaced { caller: Caller, response: Box<JoinGroupResponse> },
-    /// Offsets are committed.
-    Committed { caller: Caller, response: OffsetCommitResponse },
+    /// Offsets are committed, perhaps by a new group.
+    Committed { caller: Caller, response: OffsetCommitResponse, is_new: bool },
+    /// Offsets are deleted on demand.
+    Deleted { caller: Caller, response: OffsetDeleteResponse },
+    /// Offsets and groups have ended by themselves.
+    Ended,
 }
 
-/// A record of `__consumer_offsets`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GroupRecord {
-    /// A group as it is.
-    Group(GroupMetadata),
-    /// How far a group has come in a partition.
-    Offset(OffsetRecord),
-}
-
-/// How far a group has come in a partition, as it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OffsetRecord {
-    /// The group.
-    pub group_id: String,
-    /// The partition.
-    pub partition: TopicPartition,
-    /// The offset of the next record.
-    pub offset: Offset,
-    /// The leader epoch of the last record read; −1 if it is not known.
-    pub leader_epoch: LeaderEpoch,
-    /// What the client wants to remember.
-    pub metadata: String,
-    /// When it was committed.
-    pub commit_timestamp: Timestamp,
-}
-
-/// A group as it is written: what comes back after a restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupMetadata {
-    /// The group.
-    pub group_id: String,
-    /// Its protocol type; empty for one that never had a member.
-    pub protocol_type: String,
-    /// Its generation.
-    pub generation: i32,
-    /// The protocol chosen.
-    pub protocol_name: Option<String>,
-    /// The member that assigns.
-    pub leader: Option<String>,
-    /// Since when it has been in its state.
-    pub state_timestamp: Timestamp,
-    /// Its members with their assignments.
-    pub members: Vec<MemberMetadata>,
-}
-
-/// A member as it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MemberMetadata {
-    /// Its id.
-    pub member_id: String,
-    /// Its `group.instance.id`, if it is static.
-    pub group_instance_id: Option<String>,
-    /// The client's `client.id`.
-    pub client_id: String,
-    /// Where the client speaks from.
-    pub client_host: String,
-    /// How long it may take to come back in a rebalance, in milliseconds.
-    pub rebalance_timeout_ms: i32,
-    /// How long it may be silent, in milliseconds.
-    pub session_timeout_ms: i32,
-    /// Its metadata for the protocol chosen.
-    pub subscription: bytes::Bytes,
-    /// What it was given.
-    pub assignment: bytes::Bytes,
+impl AfterAppend {
+    /// Whether the records may go into several batches, each with its own outcome: those that are
+    /// too many for one.
+    #[must_use]
+    pub fn may_be_split(&self) -> bool {
+        matches!(self.step, Step::Ended)
+    }
 }
 
 /// A broker's settings for groups.
@@ -218,8 +171,12 @@ pub struct GroupConfig {
     pub max_session_timeout_ms: i32,
     /// `group.max.size`.
     pub max_size: usize,
-    /// `offset.metadata.max.bytes`.
+    /// `offset.metadata.max.bytes`, which Kafka counts in UTF-16 units.
     pub offset_metadata_max_bytes: usize,
+    /// `offsets.retention.minutes`, in milliseconds.
+    pub offsets_retention_ms: i64,
+    /// `offsets.retention.check.interval.ms`.
+    pub offsets_retention_check_interval_ms: i64,
 }
 
 /// Who asks: what a request does not say itself.
@@ -243,20 +200,24 @@ pub struct GroupCoordinator {
     /// What each group has committed.
     offsets: BTreeMap<String, BTreeMap<TopicPartition, OffsetRecord>>,
     timers: Timers,
+    /// Since when it has coordinated: looks at what has expired are counted from then.
+    since: Time,
     /// Member ids are drawn from it.
     random: Random,
     effects: Vec<GroupEffect>,
 }
 
 impl GroupCoordinator {
-    /// A coordinator without groups; the ids of members are drawn from `random`.
+    /// A coordinator without groups that has coordinated since then; the ids of members are drawn
+    /// from `random`.
     #[must_use]
-    pub fn new(config: GroupConfig, random: Random) -> Self {
+    pub fn new(config: GroupConfig, since: Time, random: Random) -> Self {
         GroupCoordinator {
             config,
             groups: BTreeMap::new(),
             offsets: BTreeMap::new(),
             timers: Timers::default(),
+            since,
             random,
             effects: Vec::new(),
         }
@@ -268,8 +229,8 @@ impl GroupCoordinator {
         for record in records {
             let metadata = match record {
                 GroupRecord::Group(metadata) => metadata,
-                GroupRecord::Offset(record) => {
-                    self.replay_offset(record);
+                other => {
+                    self.replay(now, other);
                     continue;
                 }
             };
@@ -280,6 +241,9 @@ impl GroupCoordinator {
             }
             self.groups.insert(group_id, Group::replay(metadata));
         }
+        for group_id in self.groups.keys().cloned().collect::<Vec<_>>() {
+            self.schedule_expiry(now, &group_id);
+        }
     }
 
     /// Takes a request.
@@ -289,7 +253,8 @@ impl GroupCoordinator {
             GroupRequest::SyncGroup(request) => self.sync(context, request),
             GroupRequest::Heartbeat(request) => self.heartbeat(context, &request),
             GroupRequest::LeaveGroup(request) => self.leave(context, request),
-            GroupRequest::OffsetCommit(request) => self.commit(context, request),
+            GroupRequest::OffsetCommit(request, ids) => self.commit(context, request, &ids),
+            GroupRequest::OffsetDelete(request) => self.delete_offsets(context, request),
         }
         std::mem::take(&mut self.effects)
     }
@@ -302,18 +267,22 @@ impl GroupCoordinator {
 
     /// Does what is due.
     pub fn on_deadline(&mut self, now: Time) -> Vec<GroupEffect> {
+        let mut ending = BTreeSet::new();
         while let Some((group_id, timer)) = self.timers.take_due(now) {
             match timer {
                 Timer::Session(member_id) => self.on_silence(now, &group_id, &member_id),
                 Timer::Join => self.on_join_timer(now, &group_id),
                 Timer::Sync => self.on_sync_timer(now, &group_id),
+                Timer::Expiry => drop(ending.insert(group_id)),
             }
         }
+        self.expire(now, ending);
         std::mem::take(&mut self.effects)
     }
 
     /// An append has been done, or has failed with what the log answered. Only then the offsets
-    /// among the records count; groups are as they are, since they are soft in a rebalance.
+    /// and the tombstones among the records count; groups are as they are, since they are soft in a
+    /// rebalance.
     pub fn appended(
         &mut self,
         now: Time,
@@ -322,11 +291,7 @@ impl GroupCoordinator {
         result: Result<(), ErrorCode>,
     ) -> Vec<GroupEffect> {
         let result = result.map_err(as_group_error);
-        for record in records {
-            if let (Ok(()), GroupRecord::Offset(offset)) = (result, record) {
-                self.replay_offset(offset);
-            }
-        }
+        self.replay_all(now, records, result);
         let AfterAppend { group_id, step } = then;
         match step {
             Step::Created => self.on_created(&group_id, result),
@@ -335,12 +300,20 @@ impl GroupCoordinator {
                 self.on_assigned(now, &group_id, generation, assignments, result);
             }
             Step::Replaced { caller, response } => self.on_replaced(caller, *response, result),
-            Step::Committed { caller, mut response } => {
+            Step::Committed { caller, mut response, is_new } => {
                 if let Err(error) = result {
+                    if is_new {
+                        self.on_created(&group_id, Err(error));
+                    }
                     response.partitions.iter_mut().for_each(|one| one.error_code = error);
                 }
                 self.reply(caller, Response::OffsetCommit(response));
             }
+            Step::Deleted { caller, response } => {
+                let failed = result.err().map(OffsetDeleteResponse::failed);
+                self.reply(caller, Response::OffsetDelete(failed.unwrap_or(response)));
+            }
+            Step::Ended => {}
         }
         std::mem::take(&mut self.effects)
     }
@@ -367,16 +340,16 @@ impl GroupCoordinator {
     }
 
     /// Lets a group change, and tells if its state has changed by it.
-    fn change<T>(&mut self, group_id: &str, change: impl FnOnce(&mut Group) -> T) -> Option<T> {
-        let group = self.groups.get_mut(group_id)?;
+    fn change(&mut self, now: Time, group_id: &str, change: impl FnOnce(&mut Group)) {
+        let Some(group) = self.groups.get_mut(group_id) else { return };
         let from = group.state();
-        let result = change(group);
+        change(group);
         let (to, generation) = (group.state(), group.generation);
         if from != to {
+            self.schedule_expiry(now, group_id);
             let group_id = group_id.to_owned();
             self.effects.push(GroupEffect::StateChanged { group_id, from, to, generation });
         }
-        Some(result)
     }
 
     fn append_group(&mut self, group: GroupMetadata, step: Step) {

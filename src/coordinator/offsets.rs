@@ -1,38 +1,54 @@
 //! Committed offsets: how far groups have come.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::group::Group;
 use super::state::GroupState;
 use super::timers::Timer;
-use super::{Context, GroupCoordinator, GroupRecord, OffsetRecord, Step};
+use super::{Context, GroupCoordinator, GroupEffect, GroupRecord, OffsetRecord, Step};
 use crate::api::{
-    CommittedPartition, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchGroup,
-    OffsetFetchResponseGroup, OffsetFetchResponsePartition, Response,
+    CommittedPartition, DeletedOffset, OffsetCommitRequest, OffsetCommitResponse,
+    OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchGroup, OffsetFetchResponseGroup,
+    OffsetFetchResponsePartition, Response,
 };
 use crate::error::ErrorCode;
-use crate::types::{LeaderEpoch, Offset, TopicPartition};
+use crate::types::{LeaderEpoch, Offset, Time, Timestamp, TopicId, TopicName, TopicPartition};
+
+/// What retention_time_ms is without a time of the commit's own.
+const DEFAULT_RETENTION_TIME_MS: i64 = -1;
 
 impl GroupCoordinator {
-    pub(super) fn commit(&mut self, context: Context<'_>, request: OffsetCommitRequest) {
+    pub(super) fn commit(
+        &mut self,
+        context: Context<'_>,
+        request: OffsetCommitRequest,
+        topic_ids: &BTreeMap<TopicName, TopicId>,
+    ) {
+        let is_new = !self.groups.contains_key(&request.group_id);
         let allowed = match request.partitions.is_empty() {
             true => Ok(()),
             false => self.check_commit(context, &request),
         };
         let limit = self.config.offset_metadata_max_bytes;
+        let expire_timestamp = expire_timestamp(context.now, &request);
         let mut records = Vec::new();
         let mut partitions = Vec::new();
         for wanted in request.partitions {
             let metadata = wanted.committed_metadata.unwrap_or_default();
             let error_code = match allowed {
                 Err(error) => error,
-                Ok(()) if metadata.len() > limit => ErrorCode::OffsetMetadataTooLarge,
+                Ok(()) if is_longer(&metadata, limit) => ErrorCode::OffsetMetadataTooLarge,
                 Ok(()) => {
+                    let topic_id = topic_ids.get(&wanted.partition.topic).copied();
                     records.push(GroupRecord::Offset(OffsetRecord {
                         group_id: request.group_id.clone(),
                         partition: wanted.partition.clone(),
+                        topic_id: topic_id.unwrap_or(TopicId::ZERO),
                         offset: wanted.committed_offset,
                         leader_epoch: wanted.committed_leader_epoch,
                         metadata,
                         commit_timestamp: context.now.timestamp(),
+                        expire_timestamp,
                     }));
                     ErrorCode::None
                 }
@@ -43,7 +59,7 @@ impl GroupCoordinator {
         if records.is_empty() {
             self.reply(context.caller, Response::OffsetCommit(response));
         } else {
-            let step = Step::Committed { caller: context.caller, response };
+            let step = Step::Committed { caller: context.caller, response, is_new };
             self.append(&request.group_id, records, step);
         }
     }
@@ -62,6 +78,7 @@ impl GroupCoordinator {
                 ..0 => {
                     let group = Group::new(context.now.timestamp());
                     self.groups.insert(group_id.clone(), group);
+                    self.schedule_expiry(context.now, group_id);
                     Ok(())
                 }
                 _ if request.version >= 9 => Err(ErrorCode::GroupIdNotFound),
@@ -91,12 +108,120 @@ impl GroupCoordinator {
         Ok(())
     }
 
-    /// A commit that has been written counts; what a partition had before does not any more.
-    pub(super) fn replay_offset(&mut self, record: OffsetRecord) {
-        let group = self.groups.entry(record.group_id.clone());
-        group.or_insert_with(|| Group::new(record.commit_timestamp));
-        let offsets = self.offsets.entry(record.group_id.clone()).or_default();
-        offsets.insert(record.partition.clone(), record);
+    /// Forgets offsets, as far as no member needs them.
+    pub(super) fn delete_offsets(&mut self, context: Context<'_>, request: OffsetDeleteRequest) {
+        let group_id = &request.group_id;
+        let group = match self.check_delete_offsets(group_id) {
+            Ok(group) => group,
+            Err(error) => {
+                let response = Response::OffsetDelete(OffsetDeleteResponse::failed(error));
+                return self.reply(context.caller, response);
+            }
+        };
+        let offsets = self.offsets.get(group_id);
+        let mut records = Vec::new();
+        let mut partitions = Vec::new();
+        for partition in request.partitions {
+            let error_code = match group.is_subscribed_to(&partition.topic) {
+                true => ErrorCode::GroupSubscribedToTopic,
+                false => ErrorCode::None,
+            };
+            let has_offset = offsets.is_some_and(|offsets| offsets.contains_key(&partition));
+            if error_code.is_none() && has_offset {
+                let (group_id, partition) = (group_id.clone(), partition.clone());
+                records.push(GroupRecord::OffsetTombstone { group_id, partition });
+            }
+            partitions.push(DeletedOffset { partition, error_code });
+        }
+        let response = OffsetDeleteResponse { error_code: ErrorCode::None, partitions };
+        if records.is_empty() {
+            self.reply(context.caller, Response::OffsetDelete(response));
+        } else {
+            let step = Step::Deleted { caller: context.caller, response };
+            self.append(group_id, records, step);
+        }
+    }
+
+    /// Of a group with members only consumers' topics are known.
+    fn check_delete_offsets(&self, group_id: &str) -> Result<&Group, ErrorCode> {
+        if group_id.is_empty() {
+            return Err(ErrorCode::InvalidGroupId);
+        }
+        let group = self.groups.get(group_id).ok_or(ErrorCode::GroupIdNotFound)?;
+        match group.state() {
+            GroupState::Dead => Err(ErrorCode::GroupIdNotFound),
+            GroupState::Empty => Ok(group),
+            _ if group.has_consumers() => Ok(group),
+            _ => Err(ErrorCode::NonEmptyGroup),
+        }
+    }
+
+    /// What has been written counts, if it has been.
+    pub(super) fn replay_all(
+        &mut self,
+        now: Time,
+        records: Vec<GroupRecord>,
+        result: Result<(), ErrorCode>,
+    ) {
+        let mut touched = BTreeSet::new();
+        let count = records.len();
+        for record in records {
+            let group_id = match &record {
+                GroupRecord::Group(_) => continue,
+                GroupRecord::Offset(offset) => {
+                    let known = self.offsets.get(&offset.group_id).map_or(0, BTreeMap::len);
+                    // Of few offsets the first that expires is found, of many it is not looked for.
+                    if known > count {
+                        self.expire_no_later(now, offset);
+                        None
+                    } else {
+                        Some(&offset.group_id)
+                    }
+                }
+                GroupRecord::GroupTombstone { group_id }
+                | GroupRecord::OffsetTombstone { group_id, .. } => Some(group_id),
+            };
+            if let Some(group_id) = group_id.filter(|group_id| !touched.contains(*group_id)) {
+                touched.insert(group_id.clone());
+            }
+            if result.is_ok() {
+                self.replay(now, record);
+            }
+        }
+        for group_id in touched {
+            self.schedule_expiry(now, &group_id);
+        }
+    }
+
+    /// A record counts; what its key had before does not any more. A group's is not replayed while
+    /// the group lives.
+    pub(super) fn replay(&mut self, now: Time, record: GroupRecord) {
+        match record {
+            GroupRecord::Group(_) => {}
+            GroupRecord::Offset(record) => {
+                let group = self.groups.entry(record.group_id.clone());
+                group.or_insert_with(|| Group::new(now.timestamp()));
+                let offsets = self.offsets.entry(record.group_id.clone()).or_default();
+                offsets.insert(record.partition.clone(), record);
+            }
+            GroupRecord::OffsetTombstone { group_id, partition } => {
+                let Some(offsets) = self.offsets.get_mut(&group_id) else { return };
+                offsets.remove(&partition);
+                if offsets.is_empty() {
+                    self.offsets.remove(&group_id);
+                }
+            }
+            GroupRecord::GroupTombstone { group_id } => {
+                let Some(group) = self.groups.remove(&group_id) else { return };
+                let (from, to, generation) = (group.state(), GroupState::Dead, group.generation);
+                // The ids that were given out for it are worth nothing.
+                for id in group.pending {
+                    self.timers.cancel(&group_id, Timer::Session(id));
+                }
+                self.timers.cancel(&group_id, Timer::Expiry);
+                self.effects.push(GroupEffect::StateChanged { group_id, from, to, generation });
+            }
+        }
     }
 
     /// How far a group has come; what has not been committed is −1 and no error, also when there is
@@ -121,11 +246,17 @@ impl GroupCoordinator {
         let (group_id, error_code) = (request.group_id.clone(), ErrorCode::None);
         OffsetFetchResponseGroup { group_id, error_code, partitions }
     }
+}
 
-    /// The partitions that a group has committed for.
-    #[must_use]
-    pub fn committed_partitions(&self, group_id: &str) -> Vec<TopicPartition> {
-        let offsets = self.offsets.get(group_id);
-        offsets.map_or_else(Vec::new, |offsets| offsets.keys().cloned().collect())
-    }
+/// When the offsets of a commit end that brings its own time. Java's sum wraps around, and a time
+/// that never ends is over at once.
+fn expire_timestamp(now: Time, request: &OffsetCommitRequest) -> Option<Timestamp> {
+    let has_own = (2..=4).contains(&request.version)
+        && request.retention_time_ms != DEFAULT_RETENTION_TIME_MS;
+    has_own.then(|| Timestamp(now.timestamp().0.wrapping_add(request.retention_time_ms)))
+}
+
+/// Whether a text has more UTF-16 units than that; Kafka counts them, not bytes.
+fn is_longer(text: &str, limit: usize) -> bool {
+    text.len() > limit && text.encode_utf16().count() > limit
 }

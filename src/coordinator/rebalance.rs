@@ -32,7 +32,7 @@ impl GroupCoordinator {
         }
         self.timers.cancel(group_id, Timer::Sync);
         let at = now.timestamp();
-        self.change(group_id, |group| group.become_state(GroupState::PreparingRebalance, at));
+        self.change(now, group_id, |group| group.become_state(GroupState::PreparingRebalance, at));
         let delay_ms = self.config.initial_rebalance_delay_ms;
         let Some(group) = self.groups.get_mut(group_id) else { return };
         let rebalance_ms = group.rebalance_timeout_ms();
@@ -97,7 +97,7 @@ impl GroupCoordinator {
             self.timers.set(group_id, Timer::Join, due);
             return;
         }
-        self.change(group_id, |group| group.next_generation(now.timestamp()));
+        self.change(now, group_id, |group| group.next_generation(now.timestamp()));
         match self.state(group_id) {
             Some(GroupState::CompletingRebalance) => self.tell_generation(now, group_id),
             _ => {

@@ -3,7 +3,8 @@
 //! ```text
 //! key    int16 1 · group string · topic string · partition int32
 //! value  int16 4 · offset int64 · leaderEpoch int32 · metadata compact string ·
-//!        commitTimestamp int64 · tagged fields
+//!        commitTimestamp int64 · tagged fields (0: topic id)
+//!        int16 1 · offset int64 · metadata string · commitTimestamp int64 · expireTimestamp int64
 //!
 //! key    int16 2 · group string
 //! value  int16 3 · protocolType string · generation int32 · protocol string? · leader string? ·
@@ -12,23 +13,112 @@
 //!            rebalanceTimeout int32 · sessionTimeout int32 · subscription bytes · assignment bytes ]
 //! ```
 //!
-//! [`api`](crate::api) says how strings, bytes and arrays look.
+//! [`api`](crate::api) says how strings, bytes and arrays look. An offset that brings its own time
+//! of retention is written as version 1, which has neither leader epoch nor topic id. A record
+//! without a value is a tombstone.
 //!
-//! # Simplifications versus Kafka Older versions of the values are not read: of groups those before
-//! 3 (Kafka 2.3), of offsets those before 4 (Kafka 4.1). An offset's topic id, a tagged field, is
-//! neither written nor kept.
+//! # Simplifications versus Kafka
+//! Other versions of the values are not read: of groups those before 3 (Kafka 2.3), of offsets 0, 2
+//! and 3 (before Kafka 4.1).
 
 use bytes::Bytes;
 
-use super::{GroupMetadata, GroupRecord, MemberMetadata, OffsetRecord};
 use crate::api::{DecodeError, Reader, StringTooLong, put_bytes, put_string};
-use crate::types::{LeaderEpoch, Offset, Timestamp, TopicPartition};
+use crate::types::{LeaderEpoch, Offset, Timestamp, TopicId, TopicPartition};
+
+/// A record of `__consumer_offsets`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupRecord {
+    /// A group as it is.
+    Group(GroupMetadata),
+    /// How far a group has come in a partition.
+    Offset(OffsetRecord),
+    /// A group is gone.
+    GroupTombstone {
+        /// The group.
+        group_id: String,
+    },
+    /// How far a group has come in a partition is forgotten.
+    OffsetTombstone {
+        /// The group.
+        group_id: String,
+        /// The partition.
+        partition: TopicPartition,
+    },
+}
+
+/// How far a group has come in a partition, as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OffsetRecord {
+    /// The group.
+    pub group_id: String,
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The topic's id; zero if it is not known.
+    pub topic_id: TopicId,
+    /// The offset of the next record.
+    pub offset: Offset,
+    /// The leader epoch of the last record read; −1 if it is not known.
+    pub leader_epoch: LeaderEpoch,
+    /// What the client wants to remember.
+    pub metadata: String,
+    /// When it was committed.
+    pub commit_timestamp: Timestamp,
+    /// When it ends, if the commit has said so itself.
+    pub expire_timestamp: Option<Timestamp>,
+}
+
+/// A group as it is written: what comes back after a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMetadata {
+    /// The group.
+    pub group_id: String,
+    /// Its protocol type; empty for one that never had a member.
+    pub protocol_type: String,
+    /// Its generation.
+    pub generation: i32,
+    /// The protocol chosen.
+    pub protocol_name: Option<String>,
+    /// The member that assigns.
+    pub leader: Option<String>,
+    /// Since when it has been in its state.
+    pub state_timestamp: Timestamp,
+    /// Its members with their assignments.
+    pub members: Vec<MemberMetadata>,
+}
+
+/// A member as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberMetadata {
+    /// Its id.
+    pub member_id: String,
+    /// Its `group.instance.id`, if it is static.
+    pub group_instance_id: Option<String>,
+    /// The client's `client.id`.
+    pub client_id: String,
+    /// Where the client speaks from.
+    pub client_host: String,
+    /// How long it may take to come back in a rebalance, in milliseconds.
+    pub rebalance_timeout_ms: i32,
+    /// How long it may be silent, in milliseconds.
+    pub session_timeout_ms: i32,
+    /// Its metadata for the protocol chosen.
+    pub subscription: Bytes,
+    /// What it was given.
+    pub assignment: Bytes,
+}
 
 /// What a key begins with that names a group and a partition.
 const OFFSET_KEY: i16 = 1;
 
 /// The version of an offset's value.
 const OFFSET_VALUE: i16 = 4;
+
+/// The version of the value of an offset that brings its own time of retention.
+const EXPIRING_OFFSET_VALUE: i16 = 1;
+
+/// The tag of an offset's topic id.
+const TOPIC_ID_TAG: usize = 0;
 
 /// What a key begins with that names a group.
 const GROUP_KEY: i16 = 2;
@@ -40,10 +130,7 @@ const GROUP_VALUE: i16 = 3;
 const SMALLEST_MEMBER: usize = 24;
 
 /// The key of a group's record.
-///
-/// # Errors
-/// When the group's id is too long for it.
-pub fn group_key(group_id: &str) -> Result<Bytes, StringTooLong> {
+fn group_key(group_id: &str) -> Result<Bytes, StringTooLong> {
     let mut out = Vec::with_capacity(4 + group_id.len());
     out.extend_from_slice(&GROUP_KEY.to_be_bytes());
     put_string(&mut out, Some(group_id))?;
@@ -51,10 +138,7 @@ pub fn group_key(group_id: &str) -> Result<Bytes, StringTooLong> {
 }
 
 /// The key of an offset's record.
-///
-/// # Errors
-/// When the group's id or the topic's name is too long for it.
-pub fn offset_key(group_id: &str, partition: &TopicPartition) -> Result<Bytes, StringTooLong> {
+fn offset_key(group_id: &str, partition: &TopicPartition) -> Result<Bytes, StringTooLong> {
     let mut out = Vec::with_capacity(10 + group_id.len() + partition.topic.len());
     out.extend_from_slice(&OFFSET_KEY.to_be_bytes());
     put_string(&mut out, Some(group_id))?;
@@ -63,21 +147,33 @@ pub fn offset_key(group_id: &str, partition: &TopicPartition) -> Result<Bytes, S
     Ok(out.into())
 }
 
-/// A record's key and value.
+/// A record's key and value; a tombstone has none.
 ///
 /// # Errors
 /// When one of its strings is too long for it.
-pub fn encode(record: &GroupRecord) -> Result<(Bytes, Bytes), StringTooLong> {
+pub fn encode(record: &GroupRecord) -> Result<(Bytes, Option<Bytes>), StringTooLong> {
     Ok(match record {
-        GroupRecord::Group(group) => (group_key(&group.group_id)?, encode_group(group)?),
+        GroupRecord::Group(group) => (group_key(&group.group_id)?, Some(encode_group(group)?)),
         GroupRecord::Offset(offset) => {
-            (offset_key(&offset.group_id, &offset.partition)?, encode_offset(offset))
+            (offset_key(&offset.group_id, &offset.partition)?, Some(encode_offset(offset)?))
+        }
+        GroupRecord::GroupTombstone { group_id } => (group_key(group_id)?, None),
+        GroupRecord::OffsetTombstone { group_id, partition } => {
+            (offset_key(group_id, partition)?, None)
         }
     })
 }
 
-fn encode_offset(record: &OffsetRecord) -> Bytes {
-    let mut out = Vec::with_capacity(25 + record.metadata.len());
+fn encode_offset(record: &OffsetRecord) -> Result<Bytes, StringTooLong> {
+    let mut out = Vec::with_capacity(44 + record.metadata.len());
+    if let Some(expire_timestamp) = record.expire_timestamp {
+        out.extend_from_slice(&EXPIRING_OFFSET_VALUE.to_be_bytes());
+        out.extend_from_slice(&record.offset.0.to_be_bytes());
+        put_string(&mut out, Some(&record.metadata))?;
+        out.extend_from_slice(&record.commit_timestamp.0.to_be_bytes());
+        out.extend_from_slice(&expire_timestamp.0.to_be_bytes());
+        return Ok(out.into());
+    }
     out.extend_from_slice(&OFFSET_VALUE.to_be_bytes());
     out.extend_from_slice(&record.offset.0.to_be_bytes());
     out.extend_from_slice(&record.leader_epoch.0.to_be_bytes());
@@ -89,9 +185,13 @@ fn encode_offset(record: &OffsetRecord) -> Bytes {
     out.push(len as u8);
     out.extend_from_slice(record.metadata.as_bytes());
     out.extend_from_slice(&record.commit_timestamp.0.to_be_bytes());
-    // No tagged fields.
-    out.push(0);
-    out.into()
+    if record.topic_id == TopicId::ZERO {
+        out.push(0);
+    } else {
+        out.extend_from_slice(&[1, TOPIC_ID_TAG as u8, 16]);
+        out.extend_from_slice(&record.topic_id.0.to_be_bytes());
+    }
+    Ok(out.into())
 }
 
 /// The value of a group's record.
@@ -117,7 +217,8 @@ fn encode_group(group: &GroupMetadata) -> Result<Bytes, StringTooLong> {
     Ok(out.into())
 }
 
-/// Reads a record from its key and value. `None` for the key of something else.
+/// Reads a record from its key and value, which is no tombstone. `None` for the key of something
+/// else.
 ///
 /// # Errors
 /// Where the bytes are not what Kafka writes.
@@ -142,14 +243,38 @@ fn decode_offset(
     value: &Bytes,
 ) -> Result<OffsetRecord, DecodeError> {
     let mut reader = Reader::new(value);
-    if reader.i16()? != OFFSET_VALUE {
-        return Err(DecodeError { position: 0, expected: "version 4" });
+    let version = reader.i16()?;
+    if !matches!(version, OFFSET_VALUE | EXPIRING_OFFSET_VALUE) {
+        return Err(DecodeError { position: 0, expected: "version 4 or 1" });
     }
-    let offset = Offset(reader.i64()?);
-    let leader_epoch = LeaderEpoch(reader.i32()?);
-    let metadata = reader.compact_string()?;
-    let commit_timestamp = Timestamp(reader.i64()?);
-    Ok(OffsetRecord { group_id, partition, offset, leader_epoch, metadata, commit_timestamp })
+    let mut record = OffsetRecord {
+        group_id,
+        partition,
+        topic_id: TopicId::ZERO,
+        offset: Offset(reader.i64()?),
+        leader_epoch: LeaderEpoch(-1),
+        metadata: String::new(),
+        commit_timestamp: Timestamp::NONE,
+        expire_timestamp: None,
+    };
+    if version == EXPIRING_OFFSET_VALUE {
+        record.metadata = reader.string()?;
+        record.commit_timestamp = Timestamp(reader.i64()?);
+        record.expire_timestamp = Some(Timestamp(reader.i64()?));
+        return Ok(record);
+    }
+    record.leader_epoch = LeaderEpoch(reader.i32()?);
+    record.metadata = reader.compact_string()?;
+    record.commit_timestamp = Timestamp(reader.i64()?);
+    reader.tagged_fields(|tag, field| {
+        if tag == TOPIC_ID_TAG {
+            let error = DecodeError { position: 0, expected: "topic id" };
+            let bits = <[u8; 16]>::try_from(&field[..]).map_err(|_| error)?;
+            record.topic_id = TopicId(u128::from_be_bytes(bits));
+        }
+        Ok(())
+    })?;
+    Ok(record)
 }
 
 fn decode_group(group_id: String, value: &Bytes) -> Result<GroupMetadata, DecodeError> {
@@ -240,9 +365,11 @@ mod tests {
         assert_eq!(group_key("baristas"), Ok(bytes(KEY)));
         for (group, golden) in groups() {
             let record = GroupRecord::Group(group);
-            assert_eq!(encode(&record), Ok((bytes(KEY), golden.clone())));
+            assert_eq!(encode(&record), Ok((bytes(KEY), Some(golden.clone()))));
             assert_eq!(decode(&bytes(KEY), &golden), Ok(Some(record)));
         }
+        let tombstone = GroupRecord::GroupTombstone { group_id: "baristas".to_owned() };
+        assert_eq!(encode(&tombstone), Ok((bytes(KEY), None)));
         let other_key = bytes("0003000862617269737461730006");
         assert_eq!(decode(&other_key, &bytes(EMPTY)), Ok(None));
     }
@@ -255,21 +382,35 @@ mod tests {
         let with_id = bytes(
             "0004000000000000002a00000003026d0000019b76daa80001001000000000000000010000000000000002",
         );
-        let record = GroupRecord::Offset(OffsetRecord {
+        let expiring = bytes("0001000000000000002a00016d0000019b76daa8000000019b76dabb88");
+        let record = OffsetRecord {
             group_id: "baristas".to_owned(),
             partition: TopicPartition::new("orders", 5),
+            topic_id: TopicId::ZERO,
             offset: Offset(42),
             leader_epoch: LeaderEpoch(3),
             metadata: "m".to_owned(),
             commit_timestamp: Timestamp(1_767_225_600_000),
-        });
-        assert_eq!(encode(&record), Ok((key.clone(), golden.clone())));
-        for value in [&golden, &with_id] {
-            assert_eq!(decode(&key, value), Ok(Some(record.clone())));
+            expire_timestamp: None,
+        };
+        let topic_id = TopicId(1 << 64 | 2);
+        let own_time = OffsetRecord {
+            leader_epoch: LeaderEpoch(-1),
+            expire_timestamp: Some(Timestamp(1_767_225_605_000)),
+            ..record.clone()
+        };
+        let identified = OffsetRecord { topic_id, ..record.clone() };
+        for (record, golden) in [(record, golden), (identified, with_id), (own_time, expiring)] {
+            let record = GroupRecord::Offset(record);
+            assert_eq!(encode(&record), Ok((key.clone(), Some(golden.clone()))));
+            assert_eq!(decode(&key, &golden), Ok(Some(record)));
+            for len in 0..golden.len() {
+                assert!(decode(&key, &golden.slice(..len)).is_err(), "cut at {len}");
+            }
         }
-        for len in 0..golden.len() - 1 {
-            assert!(decode(&key, &golden.slice(..len)).is_err(), "cut at {len}");
-        }
+        let partition = TopicPartition::new("orders", 5);
+        let tombstone = GroupRecord::OffsetTombstone { group_id: "baristas".to_owned(), partition };
+        assert_eq!(encode(&tombstone), Ok((key, None)));
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl GroupCoordinator {
             }
         }
         let at = now.timestamp();
-        self.change(group_id, |group| group.become_state(GroupState::Stable, at));
+        self.change(now, group_id, |group| group.become_state(GroupState::Stable, at));
         self.tell_who_waits(now, group_id, ErrorCode::None);
     }
 

@@ -14,6 +14,8 @@ pub(super) enum Timer {
     Join,
     /// Who has not synced by now is out.
     Sync,
+    /// Offsets of the group may have expired, or the group itself.
+    Expiry,
 }
 
 /// The timers of all groups, one of a kind each.
@@ -36,6 +38,10 @@ impl Timers {
         if let Some(due) = self.due.remove(&key) {
             self.order.remove(&(due, key.0, key.1));
         }
+    }
+
+    pub fn due(&self, group: &str, timer: Timer) -> Option<Time> {
+        self.due.get(&(group.to_owned(), timer)).copied()
     }
 
     pub fn next(&self) -> Option<Time> {

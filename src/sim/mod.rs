@@ -9,12 +9,14 @@
 //! | `wire.rs` | messages under way, connections, crashes and pauses |
 //! | `fault.rs` | what goes wrong with messages, scripted or drawn |
 //! | `trace.rs`, `trace_text.rs`, `mermaid.rs` | what happened, because of what |
+//! | `group_timeline/` | what the trace tells of a group: who had which partitions when |
 //! | `journal.rs` | all inputs, to run them again |
 //! | `pending.rs`, `view.rs`, `describe.rs` | what may happen next, what there is, what differs |
 
 mod describe;
 mod effects;
 mod fault;
+pub mod group_timeline;
 mod input;
 mod journal;
 mod mermaid;
@@ -36,3 +38,5 @@ pub(crate) use trace::TracePosition;
 pub use trace::{Actor, Direction, Trace, TraceEntry, TraceEvent};
 pub use view::{GroupView, MemberView, View};
 pub use world::{Latency, Setup, World};
+
+pub use crate::broker::GroupState;

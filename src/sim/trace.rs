@@ -206,7 +206,7 @@ impl Trace {
     }
 
     /// The entries that are kept, oldest first.
-    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &TraceEntry> {
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = &TraceEntry> + Clone {
         self.entries.iter()
     }
 

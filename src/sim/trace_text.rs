@@ -121,7 +121,7 @@ impl fmt::Display for ClientEvent {
             ClientEvent::PositionCommitted { partition, offset } => {
                 write!(f, "position of {partition} set to the committed {offset}")
             }
-            ClientEvent::Rejoin { why } => write!(f, "joins: {why}"),
+            ClientEvent::Rejoin { why, .. } => write!(f, "joins: {why}"),
             ClientEvent::MemberState { from, to, generation } => {
                 write!(f, "member {from} -> {to}, generation {generation}")
             }

@@ -189,6 +189,16 @@ impl World {
         self.queue.pushed() + self.completions
     }
 
+    /// How many calls that had to wait have been done.
+    pub fn completions(&self) -> u64 {
+        self.completions
+    }
+
+    /// The calls whose results nobody has taken yet.
+    pub fn done(&self) -> impl Iterator<Item = OpId> {
+        self.results.keys().copied()
+    }
+
     /// How many clients have been made.
     pub fn client_count(&self) -> usize {
         self.clients.len()
@@ -420,7 +430,7 @@ fn call_consumer(
     effects: &mut Vec<Effect>,
 ) -> Progress {
     match call {
-        Call::Assign(partitions) => consumer.assign(now, partitions),
+        Call::Assign(partitions) => consumer.assign(now, partitions, effects),
         Call::Poll(deadline) => consumer.poll(now, op, deadline, effects),
         Call::Seek(partition, to) => consumer.seek(&partition, to),
         Call::SetPaused(partitions, paused) => consumer.set_paused(&partitions, paused),

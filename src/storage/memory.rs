@@ -67,6 +67,12 @@ impl MemoryDisk {
         self.bytes
     }
 
+    /// How many files there are.
+    #[must_use]
+    pub fn file_count(&self) -> usize {
+        self.names.len()
+    }
+
     /// The path of a file, for an error.
     fn path(&self, file: FileId) -> String {
         let name = self.names.iter().find(|(_, id)| **id == file);

@@ -6,8 +6,8 @@
 //! - each member has what it was told to have, and its listener is told of all that goes;
 //! - no commit is taken from a stale generation or a stranger, none goes beyond what was given out,
 //!   and nothing but a commit moves a committed offset;
-//! - what a restart of the broker brings back is what was written: the last assigned generation, and
-//!   all committed offsets;
+//! - what a restart of the broker brings back is what was written: the last assigned generation,
+//!   and all committed offsets;
 //! - in the end every record has been given out.
 //!
 //! Each check was seen to fail on a fault that was put in for it: a commit that is taken whoever

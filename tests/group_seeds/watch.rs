@@ -239,7 +239,9 @@ fn read_group(mut value: Bytes<'_>) -> Read {
     let count = value.number::<4>();
     let mut member = |_| {
         let id = value.string();
-        (value.string(), value.string(), value.string());
+        for _instance_client_and_host in 0..3 {
+            value.string();
+        }
         value.number::<8>();
         let length = value.number::<4>();
         value.take(length);

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use kafkarium::{Consumer, Error, OffsetAndMetadata, RebalanceListener, TopicPartition};
+use kafkarium::{
+    Consumer, Error, Offset, OffsetAndMetadata, OffsetReset, RebalanceListener, ResetTo, Time,
+    TopicPartition,
+};
 
 use super::{Stage, Words, duration};
 
@@ -124,6 +128,83 @@ impl Stage {
         results
     }
 
+    /// Prints a group's timeline or the picture of its rebalances, from a time of the run on.
+    pub fn timeline(&mut self, command: &str, words: &mut Words<'_>) {
+        let from = words.take("from").map_or(Duration::ZERO, duration);
+        let timeline = self.cluster.trace().group_timeline(words.at(0));
+        let timeline = timeline.between(Time::VIRTUAL_START.after(from), Time::NEVER);
+        self.printed += &match command {
+            "timeline" => timeline.to_string(),
+            _ => timeline.to_mermaid(),
+        };
+    }
+
+    /// A command about groups as an administrator sees them.
+    pub fn group_admin(&mut self, command: &str, words: &Words<'_>) -> Result<(), Error> {
+        let admin = self.cluster.admin();
+        let group = words.plain.first().copied().unwrap_or_default();
+        match command {
+            "groups" => {
+                for group in admin.list_groups()? {
+                    self.print(format_args!("{} is {}", group.group_id, group.state));
+                }
+                Ok(())
+            }
+            "describe-group" => {
+                let described = admin.describe_group(group)?;
+                let members = described.members.len();
+                let (state, assignor) = (described.state, described.protocol);
+                self.print(format_args!("{group} is {state}, {members} members, by '{assignor}'"));
+                Ok(())
+            }
+            "lag-of" => {
+                for row in admin.group_lag(group)?.partitions {
+                    let text = |offset: Option<Offset>| {
+                        offset.map_or_else(|| "-".to_owned(), |offset| offset.to_string())
+                    };
+                    let lag = row.lag.map_or_else(|| "-".to_owned(), |lag| lag.to_string());
+                    self.print(format_args!(
+                        "{} current {} end {} lag {lag} of {}",
+                        row.partition,
+                        text(row.current_offset),
+                        text(row.log_end_offset),
+                        row.client_id.as_deref().unwrap_or("-")
+                    ));
+                }
+                Ok(())
+            }
+            "delete-group" => admin.delete_group(group),
+            "delete-offsets" => {
+                let partitions = (1..words.plain.len()).map(|place| words.partition(place));
+                admin.delete_group_offsets(group, partitions)
+            }
+            _ => {
+                let (name, value) = words.named[0];
+                let number = || Offset(value.parse().unwrap());
+                let to = match (name, value) {
+                    ("to", "earliest") => ResetTo::Earliest,
+                    ("to", "latest") => ResetTo::Latest,
+                    ("to", "current") => ResetTo::Current,
+                    ("offset", _) => ResetTo::Offset(number()),
+                    ("shift", _) => ResetTo::ShiftBy(value.parse().unwrap()),
+                    ("back", _) => ResetTo::ByDuration(duration(value)),
+                    _ => panic!("no reset '{name}={value}'"),
+                };
+                let reset = OffsetReset::new().topic(words.at(1), to);
+                let plan = match command {
+                    "plan-offsets" => admin.plan_group_offsets(group, &reset)?,
+                    _ => admin.alter_group_offsets(group, &reset)?,
+                };
+                for new in plan.offsets {
+                    let warning = new.warning.map(|warning| format!(" ({warning})"));
+                    let warning = warning.unwrap_or_default();
+                    self.print(format_args!("{} to {}{warning}", new.partition, new.offset));
+                }
+                Ok(())
+            }
+        }
+    }
+
     /// A command about a consumer as a member.
     pub fn with_member(
         &mut self,
@@ -138,13 +219,12 @@ impl Stage {
                 let does = get("listener").map(str::to_owned);
                 let lines = self.told.clone();
                 let listener = does.map(|does| Told { name, does, lines });
+                let topics = words.plain[1..].iter().flat_map(|word| topics(word));
                 match (get("pattern"), listener) {
                     (Some(pattern), None) => consumer.subscribe_pattern(pattern),
                     (Some(pattern), Some(told)) => consumer.subscribe_pattern_with(pattern, told),
-                    (None, None) => consumer.subscribe(words.plain[1..].iter().copied()),
-                    (None, Some(told)) => {
-                        consumer.subscribe_with(words.plain[1..].iter().copied(), told)
-                    }
+                    (None, None) => consumer.subscribe(topics),
+                    (None, Some(told)) => consumer.subscribe_with(topics, told),
                 }
             }
             "unsubscribe" => consumer.unsubscribe(),
@@ -194,6 +274,12 @@ impl Stage {
         self.print_told();
         result
     }
+}
+
+/// A topic, or with `name*3` the topics `name-0` to `name-2`.
+fn topics(word: &str) -> Vec<String> {
+    let Some((name, count)) = word.split_once('*') else { return vec![word.to_owned()] };
+    (0..count.parse().unwrap()).map(|number: usize| format!("{name}-{number}")).collect()
 }
 
 /// `orders-0@5`: the offsets to commit, all with the metadata of `metadata=`.

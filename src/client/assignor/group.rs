@@ -49,8 +49,15 @@ impl<'a> Group<'a> {
         partitions: &'a BTreeMap<TopicName, i32>,
         members: &'a BTreeMap<String, Member>,
     ) -> Self {
-        let subscribed: BTreeSet<&TopicName> =
-            members.values().flat_map(|member| &member.subscription.topics).collect();
+        let mut subscribed: BTreeSet<&TopicName> = BTreeSet::new();
+        let mut before: Option<&[TopicName]> = None;
+        for member in members.values() {
+            let topics = &member.subscription.topics[..];
+            if before != Some(topics) {
+                subscribed.extend(topics);
+            }
+            before = Some(topics);
+        }
         let mut group = Group {
             members: members.iter().map(|(id, member)| (id.as_str(), member)).collect(),
             topics: Vec::new(),
@@ -65,17 +72,29 @@ impl<'a> Group<'a> {
                 group.partition_count += count;
             }
         }
-        for (member, own) in members.values().enumerate() {
-            let topics = own.subscription.topics.iter();
-            let mut topics: Vec<usize> = topics.filter_map(|name| group.topic(name)).collect();
-            topics.sort_unstable();
-            topics.dedup();
+        for member in 0..group.members.len() {
+            let topics = group.find_topics(member);
             for &topic in &topics {
                 group.topics[topic].subscribers.push(member);
             }
             group.topics_of.push(topics);
         }
         group
+    }
+
+    /// The topics of a member. Most want what the one before them wants, which saves looking for
+    /// the names.
+    fn find_topics(&self, member: usize) -> Vec<usize> {
+        let names = |member: usize| &self.members[member].1.subscription.topics;
+        if let Some(before) = member.checked_sub(1).filter(|&before| names(before) == names(member))
+        {
+            return self.topics_of[before].clone();
+        }
+        let found = names(member).iter().filter_map(|name| self.topic(name));
+        let mut topics: Vec<usize> = found.collect();
+        topics.sort_unstable();
+        topics.dedup();
+        topics
     }
 
     fn topic(&self, name: &TopicName) -> Option<usize> {

@@ -5,10 +5,10 @@
 //!
 //! | assignor | rule | on a change |
 //! |---|---|---|
-//! | [`RangeAssignor`] | each topic apart: to each member a range of its partitions | may move anything |
+//! | [`RangeAssignor`] | each topic apart, in ranges | may move anything |
 //! | [`RoundRobinAssignor`] | all partitions in turn | may move anything |
-//! | [`StickyAssignor`] | as even as can be | moves as little as can be, after all have let go of all |
-//! | [`CooperativeStickyAssignor`] | the same | the same, but only what moves is let go of, in two rounds |
+//! | [`StickyAssignor`] | as even as can be | all let go of all, little moves |
+//! | [`CooperativeStickyAssignor`] | as even as can be | what moves is let go of, in two rounds |
 //!
 //! Three members and two topics with two partitions each, `t` and `u`, show why range is not always
 //! a good choice: `a: t0 u0`, `b: t1 u1`, `c: nothing`, where each other gives `a: t0 u1`, `b: t1`,

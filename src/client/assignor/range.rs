@@ -5,8 +5,8 @@
 //! `partitions % members` of them one more: seven for three are `0 1 2`, `3 4`, `5 6`.
 //!
 //! Since it begins anew with each topic, topics with equally many partitions and the same
-//! subscribers are divided alike: who reads `orders-3` reads `payments-3`, so that what has the same
-//! key can be joined. The price is that the first members get the one more of every topic.
+//! subscribers are divided alike: who reads `orders-3` reads `payments-3`, so that what has the
+//! same key can be joined. The price is that the first members get the one more of every topic.
 //!
 //! # Simplifications versus Kafka
 //! No racks, see [the assignors](super).

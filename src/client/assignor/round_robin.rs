@@ -5,7 +5,7 @@
 //! subscribes to its topic; the one after it is next.
 //!
 //! With equal subscriptions nobody has more than one partition more than another. With unequal ones
-//! it may be far from even: `a` subscribes to `t u`, `b` to `u` alone, and `t` has three partitions,
+//! it may be far from even: `a` subscribes to `t u`, `b` to `u` alone; `t` has three partitions,
 //! `u` two. `a` gets all of `t`, then the ring stands at `b`: `a: t0 t1 t2 u1`, `b: u0`.
 
 use std::collections::BTreeMap;

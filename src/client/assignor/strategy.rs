@@ -67,8 +67,8 @@ pub fn by_name(name: &str) -> Result<Arc<dyn Assignor>, Error> {
         }
         _ => Err(Error::Config(format!(
             "partition.assignment.strategy: there is no {name:?}; there are \
-             {PACKAGE}RangeAssignor (range), RoundRobinAssignor (roundrobin), StickyAssignor (sticky) \
-             and CooperativeStickyAssignor (cooperative-sticky)"
+             {PACKAGE}RangeAssignor (range), RoundRobinAssignor (roundrobin), \
+             StickyAssignor (sticky) and CooperativeStickyAssignor (cooperative-sticky)"
         ))),
     }
 }

@@ -156,7 +156,12 @@ impl Consumer {
     }
 
     /// Replaces the assignment. Partitions that stay keep their position.
-    pub fn assign(&mut self, now: Time, partitions: Vec<TopicPartition>) -> Progress {
+    pub fn assign(
+        &mut self,
+        now: Time,
+        partitions: Vec<TopicPartition>,
+        effects: &mut Vec<Effect>,
+    ) -> Progress {
         if self.closed {
             return Progress::failed(Error::Closed);
         }
@@ -168,6 +173,8 @@ impl Consumer {
             let why = format!("'{bad}' is no partition");
             return Progress::failed(Error::InvalidArgument(why));
         }
+        // What goes is committed if it is time for it: no rebalance will do that.
+        self.auto_commit(now, effects);
         let wanted: BTreeSet<TopicPartition> = partitions.into_iter().collect();
         self.assigned.retain(|partition, _| wanted.contains(partition));
         self.buffer.retain(|partition| wanted.contains(partition));

@@ -253,6 +253,8 @@ impl Consumer {
             match listed.map(|listed| (listed.error_code, listed.offset)) {
                 Some((ErrorCode::None, offset @ Offset(0..))) => {
                     assigned.state = FetchState::Fetching(offset);
+                    assigned.position_epoch =
+                        listed.map_or(LeaderEpoch::UNKNOWN, |listed| listed.leader_epoch);
                     let partition = partition.clone();
                     effects.push(Effect::Event(ClientEvent::PositionReset { partition, offset }));
                 }

@@ -56,7 +56,7 @@ impl Bench {
     fn new(configs: &[(&str, &str)]) -> Self {
         let config = ConsumerConfig::from_pairs(configs.iter().copied()).expect("valid configs");
         let mut consumer = Consumer::new(ClientId(0), config, None, vec![BROKER], 1);
-        consumer.assign(NOW, vec![at(0), at(1)]);
+        consumer.assign(NOW, vec![at(0), at(1)], &mut Vec::new());
         consumer.metadata.update(NOW, metadata([("orders".into(), 2)]));
         let (requests, results) = (Vec::new(), BTreeMap::new());
         Bench { consumer, requests, results, next_op: 0 }

@@ -112,10 +112,15 @@ impl Names {
     }
 
     /// The bytes that a script writes as text: `subscription(t+u)` is what a consumer that
-    /// subscribes to these topics sends.
+    /// subscribes to these topics sends, `subscription3(t+u)` the same with another version in
+    /// front.
     pub fn bytes_out(&mut self, text: &str) -> Vec<u8> {
-        let topics = text.strip_prefix("subscription(").and_then(|rest| rest.strip_suffix(')'));
-        let Some(topics) = topics else {
+        let subscription = text.strip_prefix("subscription").and_then(|rest| {
+            let (version, topics) = rest.strip_suffix(')')?.split_once('(')?;
+            let version: i16 = if version.is_empty() { 0 } else { version.parse().ok()? };
+            Some((version, topics))
+        });
+        let Some((version, topics)) = subscription else {
             let bytes = many(text).into_bytes();
             if bytes != text.as_bytes() {
                 self.texts.push((bytes.clone(), text.into()));
@@ -123,7 +128,7 @@ impl Names {
             return bytes;
         };
         let topics: Vec<_> = topics.split('+').filter(|topic| !topic.is_empty()).collect();
-        let mut bytes = vec![0, 0];
+        let mut bytes = version.to_be_bytes().to_vec();
         bytes.extend_from_slice(&(topics.len() as i32).to_be_bytes());
         for topic in topics {
             let topic = self.out(topic);

@@ -8,8 +8,8 @@
 //! 2. What is left, by topic and number, goes in turn to members that are below the minimum, and
 //!    when there are none, one each to members that have exactly the minimum.
 //!
-//! Example: `a` owns `t0 t1 t2`, `b` owns `t3 t4`, `c` joins. Five for three are two each for two of
-//! them and one for the third, so `a` keeps `t0 t1`, `b` keeps `t3 t4`, `c` gets `t2`.
+//! Example: `a` owns `t0 t1 t2`, `b` owns `t3 t4`, `c` joins. Five for three are one each, and one
+//! more for two of them, so `a` keeps `t0 t1`, `b` keeps `t3 t4`, and `c` gets `t2`.
 
 use std::collections::VecDeque;
 

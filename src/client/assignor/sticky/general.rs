@@ -4,13 +4,13 @@
 //! 2. Each partition that is free goes to the subscriber that has the least. Topics with few
 //!    subscribers come first, for they leave the least choice.
 //! 3. Partitions move, one after the other, while their owner has at least two more than another
-//!    subscriber: to an earlier owner if that is one such, else to the one that has the least. First
-//!    those move that were free just now, then any.
-//! 4. If moving those that had an owner has not made the whole more even, everything goes back to
-//!    where it was after step 2.
+//!    subscriber: to an earlier owner if that is one such, else to the one that has the least.
+//!    First those move that were free just now, then any.
+//! 4. If moving any has not made the whole more even, everything goes back to where it was after
+//!    step 2, unless nobody had anything before.
 //!
-//! Example: `a` subscribes to `t`, `b` to `t u`, both topics have two partitions. Free are all four.
-//! `u` has one subscriber and comes first: `b: u0 u1`. Then `a: t0 t1`. It is even.
+//! Example: `a` subscribes to `t`, `b` to `t u`, both topics have two partitions, and all four are
+//! free. `u` has one subscriber and comes first: `b: u0 u1`. Then `a: t0 t1`. It is even.
 //!
 //! Steps 2 and 3 look only at subscribers of one topic at a time, as others can have no part
 //! in what happens to it; so a step costs `partitions · log(members)`, not the product.
@@ -23,8 +23,8 @@ use super::movements::Movements;
 use super::{Division, Group};
 
 /// How often all topics are gone through for moves. Each pass but the last moves something, and a
-/// few make it even; but taking an earlier move back need not make it so, and then nobody has proved
-/// that it ends.
+/// few make it even. But taking an earlier move back may not make it more even, so nobody has
+/// proved that it always ends.
 const MAX_PASSES: usize = 1000;
 
 /// Divides the partitions.

@@ -1,20 +1,20 @@
 //! `sticky` and `cooperative-sticky`: as even as can be, and what need not move stays.
 //!
-//! Both divide partitions alike. Each member [claims](claims) what it had before; then
+//! Both divide partitions alike. Each member [`claims`] what it had before; then
 //!
-//! - if all subscribe to the same topics, [by quotas](constrained): one pass, linear;
-//! - else [by balancing](general): the least loaded gets what is free, then partitions move
+//! - if all subscribe to the same topics, by quotas ([`constrained`]): one pass, linear;
+//! - else by balancing ([`general`]): the least loaded gets what is free, then partitions move
 //!   from loaded members to others as long as that makes it more even.
 //!
 //! They differ in where claims come from and in what follows from a move:
 //!
 //! | | sticky | cooperative-sticky |
 //! |---|---|---|
-//! | claims | its user data: its last assignment, for it lets go of everything before it joins | what the subscription says that it owns |
-//! | a partition that moves | goes to its new owner at once | is given to nobody, until its old owner has let go of it and joined again |
+//! | a member claims | what its user data says: its last assignment | what it still owns |
+//! | what moves | goes to its new owner at once | goes to nobody, until its owner let go of it |
 //!
-//! Example, cooperative: `a` has `t0 t1 t2 t3`, and `b` joins. First round: `a: t0 t1`, `b: nothing`.
-//! `a` lets go of `t2 t3` and joins again. Second round: `a: t0 t1`, `b: t2 t3`.
+//! Example, cooperative: `a` has `t0 t1 t2 t3`, and `b` joins. First round: `a: t0 t1`, `b` gets
+//! nothing. `a` lets go of `t2 t3` and joins again. Second round: `a: t0 t1`, `b: t2 t3`.
 //!
 //! # Invariants
 //! - With equal subscriptions no two members differ by more than one partition.
@@ -70,12 +70,13 @@ fn divide(group: &Group<'_>, claims: &[Claim<'_>]) -> Division {
 
 /// Topics that do not exist count here: they will have partitions one day.
 fn all_subscriptions_equal(group: &Group<'_>) -> bool {
-    let topics = |member: usize| {
-        let mut topics: Vec<_> = group.members[member].1.subscription.topics.iter().collect();
+    let names = |member: usize| &group.members[member].1.subscription.topics;
+    let sorted = |member: usize| {
+        let mut topics: Vec<_> = names(member).iter().collect();
         topics.sort_unstable();
         topics.dedup();
         topics
     };
-    let first = topics(0);
-    (1..group.members.len()).all(|member| topics(member) == first)
+    let first = sorted(0);
+    (1..group.members.len()).all(|member| names(member) == names(0) || sorted(member) == first)
 }

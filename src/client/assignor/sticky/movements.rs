@@ -1,7 +1,7 @@
 //! Which partitions have moved between which members while a group is balanced.
 //!
-//! When `t0` has moved from `a` to `b`, and now `t1` is to move from `b` to `a`, it is better to take
-//! the first move back: `t0` stays where it was and `t1` stays, too.
+//! When `t0` has moved from `a` to `b`, and now `t1` is to move from `b` to `a`, it is better to
+//! take the first move back: `t0` stays where it was, and `t1` stays, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 

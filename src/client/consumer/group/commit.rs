@@ -268,6 +268,7 @@ impl Consumer {
             generation_id: generation.id,
             member_id: generation.member_id,
             group_instance_id,
+            retention_time_ms: -1,
             partitions: commit.offsets.iter().map(wanted).collect(),
         });
         let timeout_ms = self.config.request_timeout_ms;

@@ -56,8 +56,9 @@ impl Consumer {
 
     /// Begins a rebalance: what has been read is committed first.
     fn prepare(&mut self, now: Time, why: &'static str, effects: &mut Vec<Effect>) -> bool {
-        effects.push(Effect::Event(ClientEvent::Rejoin { why }));
         let Some(group) = &mut self.group else { return false };
+        let group_id = group.config.group_id.clone();
+        effects.push(Effect::Event(ClientEvent::Rejoin { group_id, why }));
         if group.config.auto_commit_interval_ms.is_none() {
             return self.give_up(effects);
         }

@@ -28,7 +28,9 @@
 //! answers, and makes the call again.
 //!
 //! # Simplifications versus Kafka
-//! Data and group share one connection to a broker; Java's client has one for each.
+//! Data and group share one connection to a broker; Java's client has one for each. So when a
+//! session ends without an answer, and the connection to the coordinator is closed, fetches that
+//! are under way on it are sent again.
 
 mod assignment;
 mod close;

@@ -473,9 +473,10 @@ fn errors_of_offset_fetch() {
     });
 }
 
-/// A member of generation 1 is told by a heartbeat that it is out, while its JoinGroup is under way.
-/// It joined once more at once; the answer to the first one was taken for the second one's, and a
-/// third one followed, by which a static member fenced itself. Kafka's client waits for the answer.
+/// A member of generation 1 is told by a heartbeat that it is out, while its JoinGroup is under
+/// way. It joined once more at once; the answer to the first one was taken for the second one's,
+/// and a third one followed, by which a static member fenced itself. Kafka's client waits for the
+/// answer.
 #[test]
 fn a_member_that_is_out_does_not_join_twice_at_once() {
     for answer in [
@@ -559,8 +560,8 @@ fn what_was_revoked_is_gone_when_the_listener_is_done() {
     }
 }
 
-/// The listener failed when it was told what was revoked, and the application unsubscribed. What the
-/// member had been about to take over it took over when it subscribed again.
+/// The listener failed when it was told what was revoked, and the application unsubscribed. What
+/// the member had been about to take over it took over when it subscribed again.
 #[test]
 fn an_assignment_is_forgotten_with_the_subscription() {
     let configs = [("partition.assignment.strategy", "cooperative-sticky")];
@@ -585,8 +586,8 @@ fn an_assignment_is_forgotten_with_the_subscription() {
     assert!(bench.waiting().contains(&"JoinGroup"), "{:?}", bench.waiting());
 }
 
-/// An auto commit that waited for the coordinator was sent after the member had unsubscribed, in the
-/// name of nobody; the group was empty, and took it.
+/// An auto commit that waited for the coordinator was sent after the member had unsubscribed, in
+/// the name of nobody; the group was empty, and took it.
 #[test]
 fn no_auto_commit_waits_for_a_coordinator() {
     let (mut bench, _) = Bench::stable(&[("enable.auto.commit", "true")], false);
