@@ -5,7 +5,7 @@
 //! | `driver.rs` | the world with its clock, invariants, restoring |
 //! | `entry.rs` | the lock around it: entering, waiting, waking |
 //! | `builder.rs`, `snapshot.rs`, `operation.rs` | setting up; copies of the world; calls begun and awaited |
-//! | `producer.rs`, `consumer.rs`, `consumed.rs`, `admin.rs` | the handles, and the records that they give |
+//! | `producer.rs`, `consumer.rs`, `consumed.rs`, `poll_all.rs`, `admin.rs` | the handles, and the records that they give |
 //! | `list_offsets.rs`, `group_admin.rs`, `group_lag.rs`, `offset_reset.rs`, `reset_plan.rs` | more of the admin's: offsets, groups |
 //! | `table.rs` | tables as Kafka's tools print them |
 //! | `member.rs`, `user_code.rs` | the consumer as a member of a group, and what of the user's runs for it |
@@ -22,6 +22,7 @@ mod list_offsets;
 mod member;
 mod offset_reset;
 mod operation;
+mod poll_all;
 mod producer;
 mod reset_plan;
 mod sleep;
@@ -362,6 +363,6 @@ impl Cluster {
         consumers: &mut [&mut Consumer],
         timeout: Duration,
     ) -> Result<Vec<Result<Vec<ConsumerRecord>, Error>>, Error> {
-        consumer::poll_all(&self.shared, consumers, timeout)
+        poll_all::poll_all(&self.shared, consumers, timeout)
     }
 }

@@ -110,14 +110,6 @@ impl<T> Operation<T> {
         }
     }
 
-    /// Whether it waits for what the world has gone back behind.
-    pub(super) fn is_rewound(&self) -> bool {
-        match self.state {
-            State::Waiting { timeline, .. } => self.runner.shared.look().timeline() != timeline,
-            _ => false,
-        }
-    }
-
     /// Whether the result is there.
     pub fn is_done(&mut self) -> bool {
         self.refresh();

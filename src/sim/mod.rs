@@ -13,6 +13,7 @@
 //! | `journal.rs` | all inputs, to run them again |
 //! | `pending.rs`, `view.rs`, `describe.rs` | what may happen next, what there is, what differs |
 
+mod calls;
 mod describe;
 mod effects;
 mod fault;

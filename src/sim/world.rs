@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::fault::{Faults, RandomFaults};
-use super::input::{Call, ClientConfig, EventKey, Input, Node, Output};
+use super::input::{ClientConfig, EventKey, Input, Node, Output};
 use super::queue::{Event, EventQueue, Scheduled};
 use super::trace::{Actor, Trace, TraceEvent};
 use crate::broker::{Broker, ConnectionId};
@@ -15,7 +15,7 @@ use crate::client::consumer::Consumer;
 use crate::client::producer::Producer;
 use crate::client::record::Record;
 use crate::client::{
-    BatchId, Client, ClientId, DeliveryReport, Effect, OpId, Outcome, Progress, Receipt, Sending,
+    BatchId, Client, ClientId, DeliveryReport, Effect, OpId, Outcome, Receipt, Sending,
 };
 use crate::config::{ConfigError, parse_broker_file};
 use crate::error::Error;
@@ -321,38 +321,6 @@ impl World {
         self.carry_out(id, effects, trace);
     }
 
-    fn call(&mut self, id: ClientId, call: Call, trace: &mut Trace) -> Output {
-        let op = OpId(self.next_op);
-        self.next_op += 1;
-        let now = self.now;
-        if let Some(name) = call.name() {
-            self.cause = Some(trace.record(now, None, self.actor(id), TraceEvent::Called(name)));
-        }
-        let mut effects = std::mem::take(&mut self.effects);
-        let Some(node) = self.clients.get_mut(id.index()) else {
-            return Output::Called(op, Progress::failed(Error::Rewound));
-        };
-        let progress = match (&mut node.client, call) {
-            (Client::Producer(producer), Call::Flush) => producer.flush(op, &mut effects),
-            (Client::Producer(producer), Call::CloseProducer(deadline)) => {
-                producer.close(deadline, op, &mut effects)
-            }
-            (Client::Consumer(consumer), call) => {
-                call_consumer(consumer, now, op, call, &mut effects)
-            }
-            (Client::Admin(admin), Call::Admin(request)) => {
-                admin.call(now, op, *request, &mut effects)
-            }
-            (Client::Admin(admin), Call::Close) => admin.close(&mut effects),
-            (_, call) => {
-                let why = format!("{call:?} is no call of this client");
-                Progress::failed(Error::InvalidArgument(why))
-            }
-        };
-        self.carry_out(id, effects, trace);
-        Output::Called(op, progress)
-    }
-
     /// Until when a node does nothing, if it is paused.
     pub(super) fn paused_until(&self, node: Node) -> Option<Time> {
         let until = match node {
@@ -419,34 +387,5 @@ fn client_id(id: ClientId, config: &ClientConfig) -> String {
             }
             (given, _) => given.to_owned(),
         },
-    }
-}
-
-fn call_consumer(
-    consumer: &mut Consumer,
-    now: Time,
-    op: OpId,
-    call: Call,
-    effects: &mut Vec<Effect>,
-) -> Progress {
-    match call {
-        Call::Assign(partitions) => consumer.assign(now, partitions, effects),
-        Call::Poll(deadline) => consumer.poll(now, op, deadline, effects),
-        Call::Seek(partition, to) => consumer.seek(&partition, to),
-        Call::SetPaused(partitions, paused) => consumer.set_paused(&partitions, paused),
-        Call::Position(partition) => consumer.position(now, op, &partition, effects),
-        Call::Lag(partition) => consumer.lag(&partition),
-        Call::LookUp(wanted) => consumer.look_up(now, op, wanted, effects),
-        Call::Subscribe(topics, has_listener) => consumer.subscribe(now, topics, has_listener),
-        Call::Unsubscribe => consumer.unsubscribe(now, op, effects),
-        Call::EnforceRebalance => consumer.enforce_rebalance(),
-        Call::Answer(answer, goes_on) => consumer.answer_user(now, op, answer, goes_on, effects),
-        Call::Commit(offsets, is_sync) => consumer.commit(now, op, offsets, is_sync, effects),
-        Call::Committed(partitions) => consumer.committed(now, op, partitions, effects),
-        Call::Close => consumer.close(now, op, effects),
-        call => {
-            let why = format!("{call:?} is no call of a consumer");
-            Progress::failed(Error::InvalidArgument(why))
-        }
     }
 }

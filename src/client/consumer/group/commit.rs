@@ -1,46 +1,19 @@
 //! Committing offsets: by the user, by auto commit, and before a rebalance.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::{Consumer, Sent};
+use super::offset::{OffsetAndMetadata, Offsets};
 use super::subscription::no_group;
 use super::{Generation, MemberState, Membership};
 use crate::api::{OffsetCommitPartition, OffsetCommitRequest, OffsetCommitResponse, Request};
 use crate::client::network::Backoff;
 use crate::client::{ClientEvent, Effect, OpId, Outcome, Progress};
 use crate::error::{Error, ErrorCode};
-use crate::types::{LeaderEpoch, Offset, Time, TopicPartition};
+use crate::types::{Time, TopicPartition};
 
 /// The version that Java's client of Kafka 4.3 speaks when it names topics.
 const VERSION: i16 = 9;
-
-/// How far a group has come in a partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OffsetAndMetadata {
-    /// The offset of the *next* record to read.
-    pub offset: Offset,
-    /// The leader epoch of the last record that was read; −1 if it is not known.
-    pub leader_epoch: LeaderEpoch,
-    /// What the application wants to remember, up to `offset.metadata.max.bytes`; often empty.
-    pub metadata: String,
-}
-
-impl From<Offset> for OffsetAndMetadata {
-    fn from(offset: Offset) -> Self {
-        let (leader_epoch, metadata) = (LeaderEpoch::UNKNOWN, String::new());
-        OffsetAndMetadata { offset, leader_epoch, metadata }
-    }
-}
-
-impl From<i64> for OffsetAndMetadata {
-    fn from(offset: i64) -> Self {
-        Offset(offset).into()
-    }
-}
-
-/// What is to be committed, by partition.
-pub type Offsets = BTreeMap<TopicPartition, OffsetAndMetadata>;
 
 /// Who commits, and what happens when it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::{Consumer, FetchState, Sent};
-use super::commit::{OffsetAndMetadata, Offsets};
+use super::offset::{OffsetAndMetadata, Offsets};
 use super::subscription::no_group;
 use crate::api::{
     OffsetFetchGroup, OffsetFetchRequest, OffsetFetchResponse, OffsetFetchResponsePartition,

@@ -39,6 +39,7 @@ mod committed;
 mod coordinator;
 mod heartbeat;
 mod join;
+mod offset;
 mod strategy;
 mod subscription;
 #[cfg(test)]
@@ -60,10 +61,11 @@ use crate::types::{BrokerId, Time, TopicName, TopicPartition};
 use super::Consumer;
 pub use assignment::GroupAssignment;
 pub use close::Closing;
-pub use commit::{Commit, OffsetAndMetadata, Offsets};
+pub use commit::Commit;
 pub use committed::{CommittedLookup, Wanted};
 use coordinator::Coordinator;
 use heartbeat::Heartbeat;
+pub use offset::{OffsetAndMetadata, Offsets};
 pub use strategy::Assignors;
 pub use subscription::{SubscriptionPattern, Topics};
 
