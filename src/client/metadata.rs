@@ -115,6 +115,16 @@ impl Metadata {
         self.stale |= self.updated.is_some_and(|then| then.after_ms(self.max_age_ms) <= now);
     }
 
+    /// Asks for everything again, unless that has been done just now.
+    pub fn refresh(&mut self, now: Time) {
+        self.stale |= self.not_before <= now && !self.in_flight;
+    }
+
+    /// How many answers there will have been when nothing that is known now is known to be old.
+    pub fn updates_until_fresh(&self) -> u64 {
+        self.updates + u64::from(self.stale || self.in_flight)
+    }
+
     /// Notes that something known turned out to be wrong.
     pub fn invalidate(&mut self) {
         self.stale = true;

@@ -73,14 +73,15 @@ impl Consumer {
         let mut first = Ok(());
         let mut outcome = self.call(call, what)?;
         while let Outcome::UserCall(call) = outcome {
-            let (answer, result) = self.runner.run(*call)?;
-            first = first.and(result);
-            outcome = self.call(Call::Answer(answer, true), what)?;
+            let ran = self.runner.run(*call, true)?;
+            first = first.and(ran.result);
+            outcome = self.runner.finish(ran.op, ran.progress, what)?;
         }
         first
     }
 
-    /// Replaces the partitions that are read. Those that stay keep their position.
+    /// Replaces the partitions that are read. Those that stay keep their position. No partitions at
+    /// all are the same as [`unsubscribe`](Consumer::unsubscribe).
     ///
     /// # Errors
     /// [`Error::InvalidArgument`], [`Error::Closed`].
@@ -88,7 +89,10 @@ impl Consumer {
         &mut self,
         partitions: impl IntoIterator<Item = P>,
     ) -> Result<(), Error> {
-        let partitions = partitions.into_iter().map(Into::into).collect();
+        let partitions: Vec<TopicPartition> = partitions.into_iter().map(Into::into).collect();
+        if partitions.is_empty() {
+            return self.unsubscribe();
+        }
         self.call(Call::Assign(partitions), "an assignment").map(|_| ())
     }
 
@@ -102,9 +106,9 @@ impl Consumer {
         let (shared, handle) = (&self.runner.shared, self.runner.handle);
         let mut outcome = shared.call_at(handle, poll_call(timeout), "a poll")?;
         while let Outcome::UserCall(call) = outcome {
-            let (answer, result) = self.runner.run(*call)?;
-            outcome = shared.call(handle, Call::Answer(answer, result.is_ok()), "a poll")?;
-            result?;
+            let ran = self.runner.run(*call, false)?;
+            ran.result?;
+            outcome = self.runner.finish(ran.op, ran.progress, "a poll")?;
         }
         self.runner.call_back();
         polled(outcome)

@@ -242,6 +242,8 @@ impl Shared {
         let call = call(driver.now());
         let (op, progress) = driver.begin(handle, call)?;
         match progress {
+            // The user's code has to run all the same: a later call tells of a broken invariant.
+            Progress::Ready(Ok(call @ Outcome::UserCall(_))) => Ok(call),
             Progress::Ready(result) => driver.take_broken().and(result),
             Progress::Pending => driver.finish(handle, op, what),
         }

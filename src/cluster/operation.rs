@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use super::user_code::Runner;
+use super::user_code::{Ran, Runner};
 use crate::client::{OpId, Outcome, Progress, UserCall};
 use crate::error::Error;
 use crate::sim::Call;
@@ -47,11 +47,14 @@ impl State {
         let mut driver = runner.shared.enter()?;
         let call = call(driver.now());
         let (op, progress) = driver.begin(runner.handle, call)?;
-        let timeline = driver.timeline();
-        Ok(match progress {
+        Ok(State::begun(op, driver.timeline(), progress))
+    }
+
+    fn begun(op: OpId, timeline: u64, progress: Progress) -> State {
+        match progress {
             Progress::Ready(result) => State::of(op, timeline, result),
             Progress::Pending => State::Waiting { op, timeline },
-        })
+        }
     }
 
     fn of(op: OpId, timeline: u64, result: Result<Outcome, Error>) -> State {
@@ -93,10 +96,9 @@ impl<T> Operation<T> {
     /// Runs the user's code if it has to run, and lets the call go on unless that failed.
     fn run_user_code(&mut self) {
         while let State::Interrupted { call, .. } = &self.state {
-            let state = self.runner.run((**call).clone()).and_then(|(answer, result)| {
-                let goes_on = result.is_ok();
-                let begun = State::begin(&self.runner, |_| Call::Answer(answer, goes_on));
-                result.and(begun)
+            let ran = self.runner.run((**call).clone(), false);
+            let state = ran.and_then(|Ran { op, timeline, progress, result }| {
+                result.map(|()| State::begun(op, timeline, progress))
             });
             self.state = state.unwrap_or_else(|error| State::Ready(Err(error)));
         }

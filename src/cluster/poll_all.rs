@@ -36,7 +36,9 @@ pub(super) fn poll_all(
             polls.look(shared);
         } else {
             let stepped = driver.step();
-            driver.take_broken()?;
+            if polls.seen == (driver.timeline(), driver.world.completions()) {
+                driver.take_broken()?;
+            }
             if stepped.is_none() {
                 return Err(Error::Stalled { what: "a poll of several consumers".to_owned() });
             }

@@ -14,8 +14,9 @@ use super::Consumer;
 use super::driver::Handle;
 use super::entry::Shared;
 use crate::client::assignor::Assignor;
-use crate::client::{OpId, UserAnswer, UserCall};
+use crate::client::{OpId, Outcome, Progress, UserAnswer, UserCall};
 use crate::error::Error;
+use crate::sim::Call;
 use crate::types::TopicPartition;
 
 /// Told of what a rebalance takes and gives, as Kafka's `ConsumerRebalanceListener`.
@@ -91,6 +92,31 @@ impl fmt::Debug for UserCode {
     }
 }
 
+/// What came of the user's code.
+pub(super) struct Ran {
+    /// The call that goes on.
+    pub op: OpId,
+    pub timeline: u64,
+    pub progress: Progress,
+    /// What the user's code ended with.
+    pub result: Result<(), Error>,
+}
+
+/// The user's code runs: if it ends without an answer, the consumer goes on without one.
+struct Unanswered<'r> {
+    runner: &'r Runner,
+    timeline: u64,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let mut driver = self.runner.shared.look();
+        if driver.timeline() == self.timeline {
+            drop(driver.begin(self.runner.handle, Call::Answer(UserAnswer::Done, false)));
+        }
+    }
+}
+
 /// The user's code of one consumer, and the consumer that it runs for.
 #[derive(Clone, Debug)]
 pub(super) struct Runner {
@@ -105,12 +131,16 @@ impl Runner {
         Runner { shared: shared.clone(), handle, code: Arc::default() }
     }
 
-    /// Runs what is to run; gives the answer for the consumer, and what the user's code ended with.
+    /// Runs what is to run, and answers the consumer, whose call goes on if the user's code has
+    /// succeeded, or if it goes on in any case. Gives how that call goes, and what the user's code
+    /// ended with.
     ///
     /// # Errors
     /// [`Error::Rewound`] when the world was put back meanwhile: nobody waits for the answer there.
-    pub fn run(&self, call: UserCall) -> Result<(UserAnswer, Result<(), Error>), Error> {
+    pub fn run(&self, call: UserCall, goes_on_anyway: bool) -> Result<Ran, Error> {
         let timeline = self.shared.look().timeline();
+        // A listener that panics has been told all the same.
+        let unanswered = Unanswered { runner: self, timeline };
         let (answer, result) = match call {
             UserCall::Assign { assignor, partitions, members } => {
                 let assignor = self.code.lock().assignors.get(&assignor).cloned();
@@ -121,10 +151,23 @@ impl Runner {
             }
             call => (UserAnswer::Done, self.tell(&call)),
         };
-        if self.shared.look().timeline() != timeline {
+        std::mem::forget(unanswered);
+        // Another thread may drive by now: an answer waits for it.
+        let mut driver = self.shared.look();
+        if driver.timeline() != timeline {
             return Err(Error::Rewound);
         }
-        Ok((answer, result))
+        let goes_on = goes_on_anyway || result.is_ok();
+        let (op, progress) = driver.begin(self.handle, Call::Answer(answer, goes_on))?;
+        Ok(Ran { op, timeline, progress, result })
+    }
+
+    /// Drives until a call is done.
+    pub fn finish(&self, op: OpId, progress: Progress, what: &str) -> Result<Outcome, Error> {
+        match progress {
+            Progress::Ready(result) => result,
+            Progress::Pending => self.shared.look().finish(self.handle, op, what),
+        }
     }
 
     fn tell(&self, call: &UserCall) -> Result<(), Error> {
@@ -148,20 +191,22 @@ impl Runner {
     /// Calls back for the commits that are done, in the order in which they were made.
     pub fn call_back(&self) {
         loop {
-            let mut code = self.code.lock();
-            let Some(first) = code.commits.front() else { return };
-            let mut driver = self.shared.look();
-            let result = if driver.timeline() == first.timeline {
-                match driver.world.take_result(first.op) {
-                    Some(result) => result.map(drop),
-                    None => return,
+            // Whoever gives the driver back may wake others, who may come back here.
+            let first = self.code.lock().commits.front().map(|first| (first.op, first.timeline));
+            let Some((op, timeline)) = first else { return };
+            let result = {
+                let mut driver = self.shared.look();
+                if driver.timeline() == timeline {
+                    match driver.world.take_result(op) {
+                        Some(result) => result.map(drop),
+                        None => return,
+                    }
+                } else {
+                    Err(Error::Rewound)
                 }
-            } else {
-                Err(Error::Rewound)
             };
-            drop(driver);
-            let Some(AsyncCommit { callback, .. }) = code.commits.pop_front() else { return };
-            drop(code);
+            let first = self.code.lock().commits.pop_front();
+            let Some(AsyncCommit { callback, .. }) = first else { return };
             callback(result);
         }
     }

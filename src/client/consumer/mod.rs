@@ -262,6 +262,9 @@ impl Consumer {
             let why = "nothing is assigned to this consumer".to_owned();
             return Progress::failed(Error::InvalidArgument(why));
         }
+        if let Some(error) = group.and_then(|group| group.fenced.as_ref()) {
+            return Progress::failed(error.clone());
+        }
         if group.is_some_and(|group| group.is_in_user_code()) {
             let why = "the listener runs: poll when it is done".to_owned();
             return Progress::failed(Error::InvalidArgument(why));

@@ -47,19 +47,27 @@ impl Consumer {
         let Some(group) = &mut self.group else { return };
         let topics = members.values().flat_map(|member| &member.subscription.topics);
         group.group_topics = topics.cloned().collect();
-        group.phase = Phase::Leading { members, skip_assignment };
+        group.become_phase(Phase::Leading { members, skip_assignment, fresh_at: 0 });
         self.want_topics(now);
+        let updates = self.metadata.updates_until_fresh();
+        if let Some(Phase::Leading { fresh_at, .. }) =
+            self.group.as_mut().map(|group| &mut group.phase)
+        {
+            *fresh_at = updates;
+        }
     }
 
     /// Assigns, as soon as the partitions are known.
     pub(super) fn lead(&mut self, now: Time, effects: &mut Vec<Effect>) -> bool {
-        if !self.metadata.knows_all_wanted() {
+        let partitions = self.partition_counts();
+        let Some(group) = &mut self.group else { return false };
+        let Phase::Leading { members, skip_assignment, fresh_at } = &group.phase else {
+            return false;
+        };
+        if !self.metadata.knows_all_wanted() || self.metadata.updates() < *fresh_at {
             self.ask_for_metadata(now, effects);
             return false;
         }
-        let partitions = self.partition_counts();
-        let Some(group) = &mut self.group else { return false };
-        let Phase::Leading { members, skip_assignment } = &group.phase else { return false };
         if *skip_assignment {
             // A static leader that came back: everything stays as it is.
             self.note_assigned_for();
@@ -143,6 +151,8 @@ impl Consumer {
             Some(Interrupted::Poll(deadline)) => self.poll(now, op, deadline, effects),
             Some(Interrupted::Close) => self.close(now, op, effects),
             Some(Interrupted::Unsubscribe) => self.unsubscribe(now, op, effects),
+            // Its own listener has had it crash.
+            None if self.closed => Progress::failed(Error::Closed),
             None => Progress::DONE,
         }
     }
@@ -213,7 +223,7 @@ impl Consumer {
         if !self.accept(assignment.partitions.iter().map(|partition| &partition.topic)) {
             let Some(group) = &mut self.group else { return false };
             group.request_rejoin("the assignment is not for this subscription");
-            group.phase = Phase::Settled;
+            group.become_phase(Phase::Settled);
             return true;
         }
         let Some(group) = &mut self.group else { return false };
@@ -221,7 +231,7 @@ impl Consumer {
         let wanted: BTreeSet<&TopicPartition> = assignment.partitions.iter().collect();
         let gone = self.assigned.keys().filter(|partition| !wanted.contains(partition));
         let revoked: Vec<TopicPartition> = gone.filter(|_| is_cooperative).cloned().collect();
-        group.phase = Phase::Revoking(assignment);
+        group.become_phase(Phase::Revoking(assignment));
         if !revoked.is_empty() {
             group.request_rejoin("partitions were revoked");
             let partitions = revoked.clone();
@@ -234,8 +244,7 @@ impl Consumer {
     /// What had to be revoked is: from now on it has what it got.
     pub(super) fn revoked(&mut self, now: Time, effects: &mut Vec<Effect>) -> bool {
         let Some(group) = &mut self.group else { return false };
-        let Phase::Revoking(assignment) = std::mem::replace(&mut group.phase, Phase::Telling)
-        else {
+        let Phase::Revoking(assignment) = group.become_phase(Phase::Telling) else {
             return false;
         };
         let wanted: BTreeSet<TopicPartition> = assignment.partitions.iter().cloned().collect();
@@ -260,7 +269,7 @@ impl Consumer {
     /// The rebalance is over for this member.
     pub(super) fn settle(&mut self) -> bool {
         if let Some(group) = &mut self.group {
-            group.phase = Phase::Settled;
+            group.become_phase(Phase::Settled);
         }
         true
     }

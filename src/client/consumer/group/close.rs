@@ -8,8 +8,9 @@ use crate::client::{ClientEvent, Effect, OpId, Outcome, Progress, UserCall};
 use crate::error::Error;
 use crate::types::Time;
 
-/// How long `close` tries to end in good order, in milliseconds: Java's default.
-const CLOSE_TIMEOUT_MS: i64 = 30_000;
+/// How long `close` tries to end in good order, in milliseconds: Java's default. It is not longer
+/// than `request.timeout.ms`.
+const CLOSE_TIMEOUT_MS: u64 = 30_000;
 
 /// A consumer that is being closed.
 #[derive(Clone, Debug)]
@@ -43,7 +44,8 @@ impl Consumer {
         for op in polled.into_iter().chain(positions).chain(lookups) {
             effects.push(Effect::Complete { op, result: Err(Error::Closed) });
         }
-        let deadline = now.after_ms(CLOSE_TIMEOUT_MS);
+        let wait_ms = CLOSE_TIMEOUT_MS.min(self.config.request_timeout_ms);
+        let deadline = now.after_ms(wait_ms as i64);
         let offsets = self.all_consumed();
         let Some(group) = &mut self.group else { return Progress::DONE };
         if let Some(closing) = &mut group.closing {
@@ -144,7 +146,7 @@ impl Consumer {
         if let Some(group) = &mut self.group {
             if !matches!(group.phase, Phase::AwaitingOldJoin) {
                 // What it was about to take over or to give up is nobody's business any more.
-                group.phase = Phase::Settled;
+                group.become_phase(Phase::Settled);
             }
             group.topics = Topics::None;
             group.joined = None;

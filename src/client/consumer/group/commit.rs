@@ -107,8 +107,13 @@ impl Consumer {
         if self.closed {
             return Progress::failed(Error::Closed);
         }
-        if self.group.is_none() {
-            return Progress::failed(no_group());
+        match &self.group {
+            None => return Progress::failed(no_group()),
+            Some(group) => {
+                if let Some(error) = &group.fenced {
+                    return Progress::failed(error.clone());
+                }
+            }
         }
         let offsets = offsets.unwrap_or_else(|| self.all_consumed());
         if let Some((partition, wanted)) = offsets.iter().find(|(_, wanted)| wanted.offset.0 < 0) {
@@ -350,6 +355,11 @@ impl Consumer {
             }
             Ok(()) => {}
             Err(error) => {
+                if error.code() == Some(ErrorCode::FencedInstanceId)
+                    && matches!(commit.kind, CommitKind::Async | CommitKind::Auto)
+                {
+                    group.fenced = Some(error.clone());
+                }
                 if commit.kind == CommitKind::Auto && error.is_retriable() {
                     group.next_auto_commit = now.after_ms(retry_ms);
                 }

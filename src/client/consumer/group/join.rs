@@ -58,12 +58,16 @@ impl Consumer {
     fn prepare(&mut self, now: Time, why: &'static str, effects: &mut Vec<Effect>) -> bool {
         let Some(group) = &mut self.group else { return false };
         let group_id = group.config.group_id.clone();
+        if group.topics.is_pattern() {
+            // So that one new topic is no reason to rebalance for each member by itself.
+            self.metadata.refresh(now);
+        }
         effects.push(Effect::Event(ClientEvent::Rejoin { group_id, why }));
         if group.config.auto_commit_interval_ms.is_none() {
             return self.give_up(effects);
         }
         let until = now.after_ms(i64::from(group.config.max_poll_interval_ms));
-        group.phase = Phase::Committing(until);
+        group.become_phase(Phase::Committing(until));
         if group.protocol == RebalanceProtocol::Eager {
             // Nothing more is given out of what the commit says has been read.
             self.assigned.values_mut().for_each(|assigned| assigned.pending_revocation = true);
@@ -74,6 +78,8 @@ impl Consumer {
 
     /// What the member has to give up before it joins: all, or what it does not want any more.
     fn give_up(&mut self, effects: &mut Vec<Effect>) -> bool {
+        // One that comes too late would be made in another generation, over others' commits.
+        self.drop_rebalance_commits();
         let Some(group) = &mut self.group else { return false };
         let is_out = group.generation.id < 0 || group.generation.member_id.is_empty();
         let is_eager = group.protocol == RebalanceProtocol::Eager;
@@ -81,7 +87,7 @@ impl Consumer {
             is_out || is_eager || !group.topics.contains(&partition.topic)
         };
         let gone: Vec<TopicPartition> = self.assigned.keys().filter(goes).cloned().collect();
-        group.phase = Phase::GivingUp(gone.clone());
+        group.become_phase(Phase::GivingUp(gone.clone()));
         if !gone.is_empty() {
             let partitions = gone.clone();
             effects.push(Effect::Event(match is_out {
@@ -102,7 +108,7 @@ impl Consumer {
     /// out of its generation, or wants other topics, by now.
     pub(super) fn given_up(&mut self, now: Time) -> bool {
         let Some(group) = &mut self.group else { return false };
-        let Phase::GivingUp(gone) = std::mem::replace(&mut group.phase, Phase::Joining(now)) else {
+        let Phase::GivingUp(gone) = group.become_phase(Phase::Joining(now)) else {
             return false;
         };
         group.group_topics.clear();
@@ -128,7 +134,7 @@ impl Consumer {
             }
         };
         let Some(group) = &mut self.group else { return false };
-        group.phase = Phase::AwaitingJoin;
+        group.become_phase(Phase::AwaitingJoin);
         group.joined = Some(group.topics.names().clone());
         let rebalance_ms = group.config.max_poll_interval_ms;
         let generation = group.generation.clone();
@@ -173,7 +179,7 @@ impl Consumer {
         let Some(group) = &mut self.group else { return false };
         group.request_rejoin("the rebalance failed");
         if !matches!(group.phase, Phase::Settled) {
-            group.phase = Phase::Joining(now.after_ms(backoff_ms));
+            group.become_phase(Phase::Joining(now.after_ms(backoff_ms)));
         }
         if error.is_some() {
             group.failure = error;
@@ -196,7 +202,7 @@ impl Consumer {
         let Some((sent, response)) = group.unread.take() else { return };
         let is_old = matches!(group.phase, Phase::AwaitingOldJoin);
         if is_old {
-            group.phase = Phase::Settled;
+            group.become_phase(Phase::Settled);
         }
         match response.error_code {
             ErrorCode::None if is_old => {}
@@ -224,7 +230,7 @@ impl Consumer {
             }
             ErrorCode::UnknownMemberId => {
                 if sent == group.generation {
-                    group.phase = Phase::Settled;
+                    group.become_phase(Phase::Settled);
                     group.reset("the coordinator did not know the member any more", false);
                 }
                 self.fail_join(now, None, true);
@@ -260,7 +266,7 @@ impl Consumer {
         effects: &mut Vec<Effect>,
     ) {
         let Some(group) = &mut self.group else { return };
-        group.phase = Phase::AwaitingSync;
+        group.become_phase(Phase::AwaitingSync);
         let generation = group.generation.clone();
         let request = Request::SyncGroup(SyncGroupRequest {
             version: SYNC_VERSION,
@@ -299,7 +305,7 @@ impl Consumer {
                 } else {
                     // Whatever it was that made it join, it has.
                     group.rejoin = None;
-                    group.phase = Phase::Assigned(response.assignment);
+                    group.become_phase(Phase::Assigned(response.assignment));
                 }
             }
             ErrorCode::RebalanceInProgress => {
@@ -337,7 +343,7 @@ impl Consumer {
                 self.fail_join(now, None, false);
             }
             Sent::JoinGroup(_) if matches!(group.phase, Phase::AwaitingOldJoin) => {
-                group.phase = Phase::Settled;
+                group.become_phase(Phase::Settled);
             }
             Sent::SyncGroup(generation)
                 if matches!(group.phase, Phase::AwaitingSync)

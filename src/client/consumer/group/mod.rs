@@ -10,16 +10,19 @@
 //! | giving up | the listener, if any, has been told what is revoked or lost | joining |
 //! | joining | JoinGroup is sent | awaiting join |
 //! | awaiting join | it is in a generation; as its leader, or not | leading; awaiting sync |
-//! | awaiting join | it needs an id, or is refused | joining |
+//! | awaiting join, leading | it needs an id, is refused, or cannot lead | joining |
 //! | awaiting join | a heartbeat tells that it is out, or it leaves | awaiting old join |
 //! | awaiting old join | the answer comes | settled |
 //! | leading | the partitions are known and assigned, SyncGroup is sent | awaiting sync |
 //! | awaiting sync | the assignment comes | assigned |
-//! | awaiting sync | the group rebalances again | joining |
-//! | assigned | it is polled; something is revoked, or nothing | revoking; telling |
+//! | awaiting sync | the group rebalances again, or it is refused | joining |
+//! | awaiting join, awaiting sync | the connection is lost | joining |
+//! | assigned | it is polled | revoking |
+//! | assigned | it has subscribed to something else meanwhile | settled |
 //! | revoking | the listener, if any, has been told | telling |
 //! | telling | the listener, if any, has been told what is assigned | settled |
-//! | joining to assigned | the coordinator does not know it any more, or it leaves | settled |
+//! | joining to assigned | the coordinator does not know it any more | settled |
+//! | any but awaiting join | it leaves | settled |
 //!
 //! Steps are taken while the consumer is polled, as by Kafka's classic consumer. In the
 //! background, as by its heartbeat thread, go heartbeats (`heartbeat.rs`) and the answers to
@@ -122,11 +125,45 @@ enum Phase {
     Leading {
         members: BTreeMap<String, Member>,
         skip_assignment: bool,
+        /// How many answers about metadata there have to be before it assigns.
+        fresh_at: u64,
     },
     AwaitingSync,
     Assigned(Bytes),
     Revoking(Assignment),
     Telling,
+}
+
+impl Phase {
+    /// Whether the table above has a way from here to there.
+    fn may_become(&self, to: &Phase) -> bool {
+        match (self, to) {
+            (Phase::Settled, Phase::Committing(_) | Phase::GivingUp(_))
+            | (Phase::Committing(_), Phase::GivingUp(_))
+            | (Phase::GivingUp(_), Phase::Joining(_))
+            | (Phase::Joining(_), Phase::AwaitingJoin)
+            | (
+                Phase::AwaitingJoin,
+                Phase::Leading { .. } | Phase::AwaitingSync | Phase::AwaitingOldJoin,
+            )
+            | (Phase::AwaitingOldJoin, Phase::AwaitingOldJoin)
+            | (Phase::Leading { .. }, Phase::AwaitingSync)
+            | (Phase::AwaitingSync, Phase::Assigned(_))
+            | (Phase::Assigned(_), Phase::Revoking(_))
+            | (Phase::Revoking(_), Phase::Telling)
+            // It leaves, is out, or has come to the end.
+            | (_, Phase::Settled) => true,
+            // It comes again.
+            (from, Phase::Joining(_)) => matches!(
+                from,
+                Phase::Joining(_)
+                    | Phase::AwaitingJoin
+                    | Phase::Leading { .. }
+                    | Phase::AwaitingSync
+            ),
+            _ => false,
+        }
+    }
 }
 
 /// Which call goes on when the user's code has run.
@@ -177,6 +214,9 @@ pub struct Membership {
     interrupted: Option<Interrupted>,
     /// What the next poll has to fail with.
     failure: Option<Error>,
+    /// Another one has its instance id, as a commit that nobody waited for was told: whatever it
+    /// does from now on fails with this.
+    pub fenced: Option<Error>,
     pub commits: VecDeque<Commit>,
     next_commit: u64,
     next_auto_commit: Time,
@@ -209,6 +249,7 @@ impl Membership {
             user: None,
             interrupted: None,
             failure: None,
+            fenced: None,
             commits: VecDeque::new(),
             next_commit: 0,
             next_auto_commit: Time(0),
@@ -249,6 +290,12 @@ impl Membership {
             && self.coordinator().is_some()
     }
 
+    /// Takes a step; gives where it stood before.
+    fn become_phase(&mut self, to: Phase) -> Phase {
+        assert!(self.phase.may_become(&to), "no step leads from {:?} to {to:?}", self.phase);
+        std::mem::replace(&mut self.phase, to)
+    }
+
     /// Notes that it has to join. The first reason is the one that counts.
     fn request_rejoin(&mut self, why: &'static str) {
         self.rejoin.get_or_insert(why);
@@ -265,14 +312,14 @@ impl Membership {
         self.request_rejoin(why);
         match self.phase {
             Phase::AwaitingJoin | Phase::AwaitingOldJoin if !is_answered => {
-                self.phase = Phase::AwaitingOldJoin;
+                self.become_phase(Phase::AwaitingOldJoin);
             }
             Phase::Joining(_)
             | Phase::AwaitingJoin
             | Phase::AwaitingOldJoin
             | Phase::Leading { .. }
             | Phase::AwaitingSync
-            | Phase::Assigned(_) => self.phase = Phase::Settled,
+            | Phase::Assigned(_) => drop(self.become_phase(Phase::Settled)),
             Phase::Settled
             | Phase::Committing(_)
             | Phase::GivingUp(_)
@@ -314,8 +361,11 @@ impl Membership {
         if let Some(closing) = &mut self.closing {
             closing.op.take_if(|op| gone(*op));
         }
-        if let Some(pending) = &mut self.user {
-            pending.told.take_if(|op| gone(*op));
+        let told = self.user.as_mut().and_then(|pending| pending.told.take_if(|op| gone(*op)));
+        // Nobody unsubscribes any more: what the listener was told was for that alone.
+        if told.is_some() && matches!(self.interrupted, Some(Interrupted::Unsubscribe)) {
+            self.user = None;
+            self.is_leaving = false;
         }
     }
 }

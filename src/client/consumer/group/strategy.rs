@@ -108,7 +108,9 @@ pub(super) fn check_assignment(
     if is_cooperative {
         for (member_id, member) in members {
             for partition in &member.subscription.owned_partitions {
-                if let Some(owner) = owners.get(partition).filter(|owner| **owner != member_id) {
+                let is_others =
+                    |owner: &&&String| **owner != member_id && !claims(members, owner, partition);
+                if let Some(owner) = owners.get(partition).filter(is_others) {
                     return Err(format!(
                         "{partition} for '{owner}' while '{member_id}' has it: in the cooperative \
                          protocol it has to be given up first"
@@ -118,4 +120,9 @@ pub(super) fn check_assignment(
         }
     }
     Ok(())
+}
+
+/// Whether a member says that it has a partition.
+fn claims(members: &BTreeMap<String, Member>, id: &str, partition: &TopicPartition) -> bool {
+    members.get(id).is_some_and(|one| one.subscription.owned_partitions.contains(partition))
 }

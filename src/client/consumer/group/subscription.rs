@@ -25,8 +25,9 @@ impl SubscriptionPattern {
             return Err(Error::InvalidArgument("the pattern is empty".to_owned()));
         }
         let no_pattern = |error| Error::InvalidArgument(format!("pattern '{text}': {error}"));
-        let regex = Regex::new(&format!("^(?:{text})$")).map_err(no_pattern)?;
-        Ok(SubscriptionPattern(regex))
+        // By itself first: with the anchors around it, `a)|(b` would be one, too.
+        Regex::new(text).map_err(no_pattern)?;
+        Regex::new(&format!("^(?:{text})$")).map(SubscriptionPattern).map_err(no_pattern)
     }
 
     fn matches(&self, topic: &str) -> bool {
