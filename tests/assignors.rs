@@ -140,6 +140,28 @@ fn nonsense_is_refused_and_the_group_goes_on() {
     }
 }
 
+/// A partition of a topic that only the other member has subscribed to.
+#[test]
+fn a_partition_that_its_member_does_not_want_is_refused() {
+    let cluster = shop();
+    cluster.admin().create_topic("stock", TopicSpec::partitions(1)).unwrap();
+    let insane = || Own { extra: Some(("stock", 0)), ..Own::default() };
+    // Whoever is the first member gets the additional partition, and only the second one wants it.
+    let mut first = barista(&cluster, insane());
+    let mut second = barista(&cluster, insane());
+    second.subscribe(["orders", "stock"]).unwrap();
+    let mut error = None;
+    for _ in 0..10 {
+        let polled = cluster.poll_all(&mut [&mut first, &mut second], Duration::from_secs(5));
+        for result in polled.unwrap() {
+            error = error.or(result.err());
+        }
+    }
+    let error = error.unwrap().to_string();
+    assert!(error.contains("stock-0 for '"), "{error}");
+    assert!(error.contains("which has not subscribed to its topic"), "{error}");
+}
+
 /// In the cooperative protocol a partition has to be given up before another member gets it.
 #[test]
 fn a_cooperative_assignor_took_from_one_and_gave_to_another() {

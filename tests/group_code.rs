@@ -231,8 +231,14 @@ fn two_threads_share_a_group_on_the_real_clock() {
                         break;
                     }
                 }
-                consumer.commit_sync().unwrap_or_default();
-                owned
+                // The other one may be in the middle of a rebalance by now.
+                for _ in 0..100 {
+                    match consumer.commit_sync() {
+                        Ok(()) => return owned,
+                        Err(_) => drop(consumer.poll(Duration::from_millis(10)).unwrap()),
+                    }
+                }
+                panic!("no commit was accepted");
             })
         })
         .collect();
@@ -246,4 +252,88 @@ fn two_threads_share_a_group_on_the_real_clock() {
     all.sort_unstable();
     all.dedup();
     assert_eq!(all.len(), count);
+}
+
+/// A listener that runs this when something is revoked.
+struct OnRevoked<F>(F);
+
+impl<F: FnMut(&mut Consumer) + Send> RebalanceListener for OnRevoked<F> {
+    fn on_partitions_revoked(
+        &mut self,
+        consumer: &mut Consumer,
+        _partitions: &[TopicPartition],
+    ) -> Result<(), Error> {
+        (self.0)(consumer);
+        Ok(())
+    }
+
+    fn on_partitions_assigned(
+        &mut self,
+        _consumer: &mut Consumer,
+        _partitions: &[TopicPartition],
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// A listener that panicked left the consumer waiting for its answer: each later call said that the
+/// listener ran.
+#[test]
+fn a_listener_that_panics_has_been_told() {
+    let cluster = cluster();
+    let mut consumer = member(&cluster);
+    let mut panics = true;
+    let listener = OnAssigned(move |_: &mut Consumer, _: &[TopicPartition]| {
+        assert!(!std::mem::take(&mut panics), "the listener does not like it");
+        Ok(())
+    });
+    consumer.subscribe_with(["orders"], listener).unwrap();
+    let polled =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| consumer.poll(SECOND).map(drop)));
+    polled.unwrap_err();
+    consumer.poll(SECOND).unwrap();
+    assert_eq!(consumer.assignment().len(), 2);
+    consumer.close().unwrap();
+}
+
+/// Between what is revoked and JoinGroup is a moment to crash in. The poll that went on then had no
+/// consumer any more, and panicked.
+#[test]
+fn a_consumer_crashes_in_its_own_listener() {
+    let cluster = cluster();
+    let mut consumer = member(&cluster);
+    let world = cluster.clone();
+    let listener = OnRevoked(move |consumer: &mut Consumer| {
+        world.crash(consumer.id()).unwrap();
+    });
+    consumer.subscribe_with(["orders"], listener).unwrap();
+    consumer.poll(SECOND).unwrap();
+    consumer.enforce_rebalance().unwrap();
+    assert!(matches!(consumer.poll(SECOND), Err(Error::Closed)));
+    assert!(matches!(consumer.poll(SECOND), Err(Error::Closed)));
+}
+
+/// A snapshot from inside of the listener that unsubscribe calls: who went back to it was told of the
+/// revocation by the next poll, kept its partitions, and was told nothing when it did unsubscribe.
+#[test]
+fn a_snapshot_in_the_middle_of_unsubscribe() {
+    let cluster = cluster();
+    let mut consumer = member(&cluster);
+    let (world, snapshot, told) =
+        (cluster.clone(), Arc::new(Mutex::new(None)), Arc::new(Mutex::new(0)));
+    let (kept, count) = (snapshot.clone(), told.clone());
+    let listener = OnRevoked(move |_: &mut Consumer| {
+        *count.lock().unwrap() += 1;
+        kept.lock().unwrap().get_or_insert_with(|| world.snapshot());
+    });
+    consumer.subscribe_with(["orders"], listener).unwrap();
+    consumer.poll(SECOND).unwrap();
+    consumer.unsubscribe().unwrap();
+    assert_eq!((consumer.assignment().len(), *told.lock().unwrap()), (0, 1));
+    let snapshot = snapshot.lock().unwrap().take().unwrap();
+    cluster.restore(&snapshot).unwrap();
+    consumer.poll(SECOND).unwrap();
+    assert_eq!((consumer.assignment().len(), *told.lock().unwrap()), (2, 1));
+    consumer.unsubscribe().unwrap();
+    assert_eq!((consumer.assignment().len(), *told.lock().unwrap()), (0, 2));
 }

@@ -666,3 +666,53 @@ fn a_rebalance_goes_through_its_states() {
     assert_eq!((bench.who().as_str(), bench.assignment()), ("Stable 1 'm'", vec![1]));
     assert_eq!(bench.result(poll), "assigned 1");
 }
+
+/// A commit before a rebalance was refused until the rebalance went on without it. It was tried
+/// again in the next generation, and took back what others had committed meanwhile, for ever.
+#[test]
+fn a_commit_for_a_rebalance_ends_with_its_time() {
+    let configs = [("enable.auto.commit", "true"), ("max.poll.interval.ms", "5000")];
+    let (mut bench, _) = Bench::stable(&configs, false);
+    for partition in [0, 1] {
+        drop(bench.consumer.seek(&at(partition), super::super::SeekTo::Offset(Offset(3))));
+    }
+    drop(bench.consumer.enforce_rebalance());
+    bench.pass(0);
+    let begun = bench.now;
+    while !bench.waiting().contains(&"JoinGroup") {
+        assert!(bench.now <= begun.after_ms(5000), "it joins without the commit in the end");
+        if bench.waiting().contains(&"OffsetCommit") {
+            bench.answer("OffsetCommit", committed(Code::UnknownTopicOrPartition));
+        }
+        bench.pass(100);
+    }
+    assert!(bench.group().commits.is_empty());
+    bench.requests.retain(|(_, request)| name(request) == "JoinGroup");
+    bench.join(2);
+    bench.sync(&[0]);
+    bench.pass(2000);
+    assert_eq!((bench.who().as_str(), bench.waiting()), ("Stable 2 'm'", vec![]));
+}
+
+/// Who is fenced as he commits is fenced for good: another one has his instance id. He went on
+/// until a heartbeat, joined again, and fenced the other one.
+#[test]
+fn a_fenced_commit_that_nobody_waited_for_ends_the_consumer() {
+    let (mut bench, poll) = Bench::stable(&[("group.instance.id", "i")], false);
+    bench.consumer.abandon(|op| op == poll);
+    let commit = bench.commit(false);
+    bench.answer("OffsetCommit", committed(Code::FencedInstanceId));
+    assert_eq!(bench.result(commit), "FENCED_INSTANCE_ID (82)");
+    let poll = bench.poll();
+    assert_eq!(bench.result(poll), "FENCED_INSTANCE_ID (82)");
+    let commit = bench.commit(true);
+    assert_eq!(bench.result(commit), "FENCED_INSTANCE_ID (82)");
+}
+
+/// `a)|(b` is no regular expression by itself, but was one in brackets, and matched without anchors.
+#[test]
+fn a_pattern_broke_out_of_its_brackets() {
+    assert!(SubscriptionPattern::new("a)|(b").is_err());
+    assert!(SubscriptionPattern::new("").is_err());
+    assert!(SubscriptionPattern::new("a|b").is_ok());
+}
