@@ -302,7 +302,7 @@ fn a_listener_that_panics_has_been_told() {
 fn a_consumer_crashes_in_its_own_listener() {
     let cluster = cluster();
     let mut consumer = member(&cluster);
-    let world = cluster.clone();
+    let world = cluster;
     let listener = OnRevoked(move |consumer: &mut Consumer| {
         world.crash(consumer.id()).unwrap();
     });

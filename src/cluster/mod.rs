@@ -313,7 +313,8 @@ impl Cluster {
     }
 
     /// Goes back to a snapshot of this cluster. Handles that are older than the snapshot go on from
-    /// there; younger ones, and calls that wait, get [`Error::Rewound`].
+    /// there; younger ones, and calls that wait, get [`Error::Rewound`]. What of the user's belongs to
+    /// a handle stays what it is: the listener that a consumer subscribed with last.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] for a snapshot of another cluster, [`Error::ConcurrentDrive`].

@@ -103,7 +103,7 @@ impl Admin {
     /// done.
     ///
     /// All of it goes to the coordinator in one request, when everything has been looked up; the
-    /// commits that there were are replaced with what they held of metadata and leader epoch.
+    /// commits that there were are replaced, and their metadata and leader epochs are lost.
     ///
     /// ```
     /// use kafkarium::{Cluster, OffsetReset, ResetTo, TopicSpec};

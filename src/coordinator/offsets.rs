@@ -212,8 +212,10 @@ impl GroupCoordinator {
                 }
             }
             GroupRecord::GroupTombstone { group_id } => {
-                let Some(group) = self.groups.remove(&group_id) else { return };
+                let Some(mut group) = self.groups.remove(&group_id) else { return };
+                assert!(group.members().len() == 0, "a group with members is not deleted");
                 let (from, to, generation) = (group.state(), GroupState::Dead, group.generation);
+                group.become_state(to, group.since);
                 // The ids that were given out for it are worth nothing.
                 for id in group.pending {
                     self.timers.cancel(&group_id, Timer::Session(id));

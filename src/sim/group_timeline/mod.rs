@@ -113,7 +113,9 @@ pub struct PartitionSpan {
 }
 
 impl Trace {
-    /// A group over the time of the kept entries. It ends with the newest one.
+    /// A group over the time of the kept entries. It ends with the newest one. Where older entries
+    /// have been dropped, beyond the newest 65,536, a member counts as one without partitions until
+    /// it is assigned some: what stands there before its first rebalance is not to be relied on.
     ///
     /// ```
     /// # use std::time::Duration;
