@@ -3,8 +3,9 @@
 use super::super::{ClientId, PolledBatch};
 use super::*;
 use crate::api::{
-    CommittedPartition, FindCoordinatorResponse, HeartbeatResponse, OffsetCommitResponse,
-    OffsetFetchResponse, OffsetFetchResponseGroup, Request, Response, SyncGroupResponse,
+    CommittedPartition, FindCoordinatorResponse, HeartbeatResponse, JoinGroupResponseMember,
+    OffsetCommitResponse, OffsetFetchResponse, OffsetFetchResponseGroup, Request, Response,
+    SyncGroupResponse,
 };
 use crate::client::testing::{BROKER, NOW, metadata};
 use crate::client::{Progress, UserAnswer};
@@ -715,4 +716,60 @@ fn a_pattern_broke_out_of_its_brackets() {
     assert!(SubscriptionPattern::new("a)|(b").is_err());
     assert!(SubscriptionPattern::new("").is_err());
     assert!(SubscriptionPattern::new("a|b").is_ok());
+}
+
+fn leads(members: Vec<(&str, &'static [u8])>) -> Response {
+    let member = |(member_id, metadata): (&str, &'static [u8])| JoinGroupResponseMember {
+        member_id: member_id.to_owned(),
+        group_instance_id: None,
+        metadata: Bytes::from_static(metadata),
+    };
+    let mut response = JoinGroupResponse::failed(Code::None, "m");
+    response.generation_id = 1;
+    response.protocol_type = Some("consumer".to_owned());
+    response.protocol_name = Some("range".to_owned());
+    response.leader = "m".to_owned();
+    response.members = members.into_iter().map(member).collect();
+    Response::JoinGroup(response)
+}
+
+/// Another member's client sends what is no subscription: the leader's poll says whose it is, and
+/// it joins again.
+#[test]
+fn damaged_subscriptions_are_an_error_of_the_leaders_poll() {
+    const GOOD: &[u8] = b"\0\0\0\0\0\x01\0\x06orders\xff\xff\xff\xff";
+    for damaged in [&b""[..], b"\0", b"\0\0\x7f\xff\xff\xff", &GOOD[..13], b"\xff\xff\0\0\0\0"] {
+        let (mut bench, poll) = Bench::joining(&[]);
+        bench.answer("JoinGroup", leads(vec![("m", GOOD), ("other", damaged)]));
+        let Some(Err(error)) = bench.results.get(&poll) else { panic!("{:?}", bench.result(poll)) };
+        let text = error.to_string();
+        assert!(text.contains("the subscription of member 'other': "), "{text}");
+        let poll = bench.poll();
+        bench.pass(300);
+        assert_eq!((bench.result(poll).as_str(), bench.waiting()), ("waits", vec!["JoinGroup"]));
+        // Without the other one, all is well; fresh metadata are waited for.
+        bench.answer("JoinGroup", leads(vec![("m", GOOD)]));
+        bench.answer("Metadata", Response::Metadata(metadata([("orders".into(), 2)])));
+        bench.sync(&[0, 1]);
+        assert_eq!(bench.assignment(), [0, 1]);
+    }
+}
+
+/// The leader's client sends what is no assignment: each poll says so, as in Kafka, and the member
+/// stays in its group without partitions.
+#[test]
+fn damaged_assignments_are_an_error_of_each_poll() {
+    for damaged in [&b""[..], b"\0", b"\0\x03\0\0\0\x01\0\x06ord", b"\0\x03\x7f\xff\xff\xff"] {
+        let (mut bench, mut poll) = Bench::joining(&[]);
+        bench.join(1);
+        let mut response = SyncGroupResponse::failed(Code::None);
+        response.assignment = Bytes::from_static(damaged);
+        bench.answer("SyncGroup", Response::SyncGroup(response));
+        for _ in 0..2 {
+            let Some(Err(error)) = bench.results.get(&poll) else { panic!("{damaged:?} is read") };
+            assert!(matches!(error, Error::InvalidArgument(_)), "{error}");
+            poll = bench.poll();
+        }
+        assert_eq!((bench.who().as_str(), bench.assignment()), ("Stable 1 'm'", vec![]));
+    }
 }
