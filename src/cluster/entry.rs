@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -16,6 +17,10 @@ use crate::types::Time;
 
 /// How long a posted call is waited for before the driver is tried again.
 const SPINS_A_TRY: u32 = 64;
+
+/// How long the result of a posted call is waited for that another thread has made, before the
+/// driver is entered to see until when there is nothing to do.
+const BROUGHT_WITHIN: Duration = Duration::from_micros(200);
 
 /// What the handles of a cluster share.
 pub(super) struct Shared {
@@ -266,6 +271,16 @@ impl Shared {
                     return self.look().finish_begun(handle, begun, what);
                 }
                 Some(Letter::Look(None)) | None => {}
+            }
+            if !self.inbox.0.has_calls() {
+                // Whoever has the driver has made the call, and brings what comes of it.
+                match mailbox.wait(BROUGHT_WITHIN) {
+                    Some(Letter::Result(result)) => return result,
+                    Some(Letter::Look(Some(begun))) => {
+                        return self.look().finish_begun(handle, begun, what);
+                    }
+                    Some(Letter::Look(None)) | None => break self.driver.lock(),
+                }
             }
             // Nobody may have the driver any more.
             if let Some(guard) = self.driver.try_lock() {
