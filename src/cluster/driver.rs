@@ -6,12 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use super::producer::Deliveries;
 use super::sleep::Sleeper;
+use super::timekeeper::{Heard, Timekeeper};
 use crate::client::record::Record;
 use crate::client::{ClientId, OpId, Progress, Sending};
 use crate::error::Error;
@@ -41,6 +43,8 @@ pub(super) struct Driver {
     pub journal: Option<Journal>,
     checkpoints: Checkpoints<State>,
     clock: Clock,
+    pub(super) timekeeper: Arc<Timekeeper>,
+    heard: Heard,
     /// The birth of each client, by its number.
     births: Vec<u64>,
     /// How many restores there have been.
@@ -73,9 +77,9 @@ pub(super) struct State {
 #[derive(Clone, Copy, Debug)]
 enum Clock {
     Virtual,
-    /// The world's time at an instant of the machine's clock.
+    /// The world's time at a time of the machine's clock.
     Real {
-        at: Instant,
+        at: u64,
         time: Time,
     },
 }
@@ -95,22 +99,25 @@ impl fmt::Debug for Invariant {
 }
 
 impl Clock {
-    fn real() -> Clock {
+    fn real(at: u64) -> Clock {
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let time = Time(0).after(since_epoch.unwrap_or_default());
-        Clock::Real { at: Instant::now(), time }
+        Clock::Real { at, time }
     }
 }
 
 impl Driver {
     pub fn new(world: World, trace: Trace, journal: Option<Journal>, real_time: bool) -> Self {
+        let timekeeper = Arc::new(Timekeeper::new());
         Driver {
             world,
             trace,
             deliveries: Deliveries::default(),
             journal,
             checkpoints: Checkpoints::default(),
-            clock: if real_time { Clock::real() } else { Clock::Virtual },
+            clock: if real_time { Clock::real(timekeeper.read()) } else { Clock::Virtual },
+            timekeeper,
+            heard: Heard::default(),
             births: Vec::new(),
             timeline: 0,
             invariants: Vec::new(),
@@ -133,7 +140,7 @@ impl Driver {
         fork.births.clone_from(&self.births);
         fork.apply(Input::AbandonAll);
         if let Clock::Real { .. } = self.clock {
-            fork.clock = Clock::Real { at: Instant::now(), time: self.now() };
+            fork.clock = Clock::Real { at: fork.timekeeper.read(), time: self.now() };
             fork.look_at_clock();
         }
         fork
@@ -150,7 +157,8 @@ impl Driver {
     /// Reads the real clock, once for each entry.
     pub(super) fn look_at_clock(&mut self) {
         if let Clock::Real { at, time } = self.clock {
-            self.present = time.after(at.elapsed());
+            let since = self.timekeeper.now(&mut self.heard).saturating_sub(at);
+            self.present = time.after_micros(since);
         }
     }
 
@@ -336,7 +344,7 @@ impl Driver {
         let world = &self.world;
         self.deliveries.rewind(|batch| world.batch_records(batch), &mut self.to_wake);
         if let Clock::Real { .. } = self.clock {
-            self.clock = Clock::Real { at: Instant::now(), time: self.world.now() };
+            self.clock = Clock::Real { at: self.timekeeper.read(), time: self.world.now() };
             self.look_at_clock();
         }
         self.to_wake.extend(std::mem::take(&mut self.wakers).into_values());

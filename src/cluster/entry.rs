@@ -10,6 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::driver::{Driver, Handle};
 use super::sleep::{Begun, Inbox, Letter, Mailbox, SPINS};
+use super::timekeeper::Timekeeper;
 use crate::client::{OpId, Outcome, Progress};
 use crate::error::Error;
 use crate::sim::Call;
@@ -26,6 +27,7 @@ const BROUGHT_WITHIN: Duration = Duration::from_micros(200);
 pub(super) struct Shared {
     driver: Mutex<Driver>,
     inbox: Apart<Inbox>,
+    timekeeper: Arc<Timekeeper>,
     real_time: bool,
 }
 
@@ -159,7 +161,7 @@ impl Entry<'_> {
         let number = shared.inbox.0.number();
         let until = self.add_sleeper(number, op, mailbox.clone());
         drop(self);
-        let letter = mailbox.wait(until.since(now)).or_else(|| {
+        let letter = mailbox.wait(until.since(now), &shared.timekeeper).or_else(|| {
             shared.look().sleepers.remove(&number);
             mailbox.take()
         });
@@ -175,7 +177,9 @@ impl Shared {
         let real_time = driver.is_real();
         Arc::new_cyclic(|shared| {
             driver.deliveries.shared = shared.clone();
-            Shared { driver: Mutex::new(driver), inbox: Apart(Inbox::new()), real_time }
+            let timekeeper = driver.timekeeper.clone();
+            let (driver, inbox) = (Mutex::new(driver), Apart(Inbox::new()));
+            Shared { driver, inbox, timekeeper, real_time }
         })
     }
 
@@ -274,7 +278,7 @@ impl Shared {
             }
             if !self.inbox.0.has_calls() {
                 // Whoever has the driver has made the call, and brings what comes of it.
-                match mailbox.wait(BROUGHT_WITHIN) {
+                match mailbox.wait(BROUGHT_WITHIN, &self.timekeeper) {
                     Some(Letter::Result(result)) => return result,
                     Some(Letter::Look(Some(begun))) => {
                         return self.look().finish_begun(handle, begun, what);

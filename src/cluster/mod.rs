@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `driver.rs` | the world with its clock, invariants, restoring |
-//! | `entry.rs` | the lock around it: entering, waiting, waking |
+//! | `entry.rs`, `sleep.rs`, `timekeeper.rs` | the lock around it: entering, waiting, waking; the clock of several threads |
 //! | `builder.rs`, `snapshot.rs`, `operation.rs` | setting up; copies of the world; calls begun and awaited |
 //! | `producer.rs`, `consumer.rs`, `consumed.rs`, `poll_all.rs`, `admin.rs` | the handles, and the records that they give |
 //! | `list_offsets.rs`, `group_admin.rs`, `group_lag.rs`, `offset_reset.rs`, `reset_plan.rs` | more of the admin's: offsets, groups |
@@ -28,6 +28,7 @@ mod reset_plan;
 mod sleep;
 mod snapshot;
 mod table;
+mod timekeeper;
 mod user_code;
 
 use std::sync::Arc;
