@@ -17,6 +17,9 @@ use bytes::Bytes;
 use super::primitives::{DecodeError, Reader, StringTooLong, put_bytes, put_i32, put_string};
 use crate::types::{TopicName, TopicPartition};
 
+/// The protocol type of consumers, whose groups speak this.
+pub const CONSUMER_PROTOCOL_TYPE: &str = "consumer";
+
 /// The version that is written.
 const VERSION: i16 = 3;
 

@@ -3,6 +3,9 @@
 use crate::error::ErrorCode;
 use crate::types::BrokerId;
 
+/// The key type of groups.
+pub const GROUP_KEY_TYPE: i8 = 0;
+
 /// Which coordinators to find.
 #[derive(Clone, Debug)]
 pub struct FindCoordinatorRequest {

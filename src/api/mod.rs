@@ -24,9 +24,11 @@ pub use configs::{
     ConfigResourceType, DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResponse,
     DescribeConfigsResult, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
 };
-pub use consumer_protocol::{Assignment, Subscription, subscribed_topics};
+pub use consumer_protocol::{Assignment, CONSUMER_PROTOCOL_TYPE, Subscription, subscribed_topics};
 pub use fetch::{FetchPartition, FetchRequest, FetchResponse, FetchedPartition, IsolationLevel};
-pub use find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
+pub use find_coordinator::{
+    Coordinator, FindCoordinatorRequest, FindCoordinatorResponse, GROUP_KEY_TYPE,
+};
 pub use group_admin::{
     DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest,
     DescribeGroupsResponse, DescribedGroup, DescribedGroupMember, ListGroupsRequest,

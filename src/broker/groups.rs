@@ -12,9 +12,10 @@ use super::{Broker, BrokerEvent, ConnectionId};
 use crate::api::{
     CommittedPartition, Coordinator, CreatableTopic, CreateTopicsRequest, DeletableGroupResult,
     DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
-    DescribedGroup, FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatResponse,
-    JoinGroupResponse, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse,
-    OffsetCommitPartition, OffsetCommitResponse, OffsetDeleteResponse, Response, SyncGroupResponse,
+    DescribedGroup, FindCoordinatorRequest, FindCoordinatorResponse, GROUP_KEY_TYPE,
+    HeartbeatResponse, JoinGroupResponse, LeaveGroupResponse, ListGroupsRequest,
+    ListGroupsResponse, OffsetCommitPartition, OffsetCommitResponse, OffsetDeleteResponse,
+    Response, SyncGroupResponse,
 };
 use crate::coordinator::{
     AfterAppend, Caller, Context, GroupConfig, GroupCoordinator, GroupEffect, GroupRecord,
@@ -54,7 +55,7 @@ impl Broker {
         key_type: i8,
         group_id: &str,
     ) -> Result<super::BrokerId, ErrorCode> {
-        if key_type != 0 {
+        if key_type != GROUP_KEY_TYPE {
             return Err(ErrorCode::InvalidRequest);
         }
         let topic = TopicName::from(OFFSETS_TOPIC);

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::admin::{Admin, mismatch, only};
 use crate::api::{
-    Assignment, DeleteGroupsRequest, DescribeGroupsRequest, DescribedGroup, DescribedGroupMember,
-    ListGroupsRequest, ListedGroup, OffsetDeleteRequest, OffsetFetchGroup, OffsetFetchRequest,
-    Request, Response,
+    Assignment, CONSUMER_PROTOCOL_TYPE, DeleteGroupsRequest, DescribeGroupsRequest, DescribedGroup,
+    DescribedGroupMember, ListGroupsRequest, ListedGroup, OffsetDeleteRequest, OffsetFetchGroup,
+    OffsetFetchRequest, Request, Response,
 };
 use crate::client::consumer::OffsetAndMetadata;
 use crate::error::{Error, ErrorCode};
@@ -15,9 +15,6 @@ use crate::types::{BrokerId, Offset, TopicPartition};
 
 /// The version of DescribeGroups that Kafka 4.3 speaks: a group that does not exist is an error.
 const DESCRIBE_GROUPS_VERSION: i16 = 6;
-
-/// The protocol type of consumers.
-const CONSUMER_PROTOCOL: &str = "consumer";
 
 /// A group in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,7 +178,7 @@ impl GroupDescription {
         let group_id = group.group_id;
         refused(group.error_code, &group_id)?;
         // A group of Connect workers or the like: nobody here can read its members' bytes.
-        if !matches!(&*group.protocol_type, "" | CONSUMER_PROTOCOL) {
+        if !matches!(&*group.protocol_type, "" | CONSUMER_PROTOCOL_TYPE) {
             let protocol = group.protocol_type;
             let why = format!("group '{group_id}' is not a consumer group ({protocol})");
             return Err(Error::InvalidArgument(why));

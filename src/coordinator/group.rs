@@ -8,14 +8,11 @@ use super::rebalance::InitialDelay;
 use super::state::GroupState;
 use super::{Caller, GroupMetadata};
 use crate::api::{
-    JoinGroupProtocol, JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember,
-    subscribed_topics,
+    CONSUMER_PROTOCOL_TYPE, JoinGroupProtocol, JoinGroupRequest, JoinGroupResponse,
+    JoinGroupResponseMember, subscribed_topics,
 };
 use crate::error::ErrorCode;
 use crate::types::{Timestamp, TopicName};
-
-/// The protocol type of consumers, whose metadata are subscriptions.
-const CONSUMER: &str = "consumer";
 
 /// A member of a group.
 #[derive(Clone, Debug)]
@@ -179,7 +176,7 @@ impl Group {
 
     /// Whether its members are consumers, or were.
     pub fn has_consumers(&self) -> bool {
-        self.protocol_type.as_deref() == Some(CONSUMER)
+        self.protocol_type.as_deref() == Some(CONSUMER_PROTOCOL_TYPE)
     }
 
     /// Whether it is known what its members have subscribed to.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{
-    FindCoordinatorRequest, ListOffsetsPartition, ListOffsetsRequest, MetadataRequest,
-    MetadataResponse, Request, Response,
+    FindCoordinatorRequest, GROUP_KEY_TYPE, ListOffsetsPartition, ListOffsetsRequest,
+    MetadataRequest, MetadataResponse, Request, Response,
 };
 use crate::error::{Error, ErrorCode};
 use crate::types::{BrokerId, TopicPartition};
@@ -51,7 +51,7 @@ impl Route {
         let topics = match (self, request) {
             (Route::Coordinator(group), _) => {
                 let coordinator_keys = vec![group.clone()];
-                let request = FindCoordinatorRequest { key_type: 0, coordinator_keys };
+                let request = FindCoordinatorRequest { key_type: GROUP_KEY_TYPE, coordinator_keys };
                 return Some(Request::FindCoordinator(request));
             }
             (Route::Everyone, _) => BTreeSet::new(),

@@ -2,14 +2,11 @@
 
 use super::super::{Consumer, Sent};
 use super::Membership;
-use crate::api::{FindCoordinatorRequest, FindCoordinatorResponse, Request};
+use crate::api::{FindCoordinatorRequest, FindCoordinatorResponse, GROUP_KEY_TYPE, Request};
 use crate::client::Effect;
 use crate::client::network::Backoff;
 use crate::error::{Error, ErrorCode};
 use crate::types::{BrokerId, Time};
-
-/// The key type of groups.
-const GROUP: i8 = 0;
 
 /// Who coordinates the group, as far as it is known.
 #[derive(Clone, Debug, Default)]
@@ -62,8 +59,10 @@ impl Consumer {
         };
         coordinator.searching = true;
         let coordinator_keys = vec![group.config.group_id.clone()];
-        let request =
-            Request::FindCoordinator(FindCoordinatorRequest { key_type: GROUP, coordinator_keys });
+        let request = Request::FindCoordinator(FindCoordinatorRequest {
+            key_type: GROUP_KEY_TYPE,
+            coordinator_keys,
+        });
         let expected = Some((self.config.request_timeout_ms, Sent::FindCoordinator));
         self.network.send(now, broker, request, expected, effects);
         false

@@ -3,8 +3,8 @@
 use super::super::{Consumer, Sent};
 use super::{Generation, Phase};
 use crate::api::{
-    JoinGroupProtocol, JoinGroupRequest, JoinGroupResponse, Request, StringTooLong, Subscription,
-    SyncGroupAssignment, SyncGroupRequest, SyncGroupResponse,
+    CONSUMER_PROTOCOL_TYPE, JoinGroupProtocol, JoinGroupRequest, JoinGroupResponse, Request,
+    StringTooLong, Subscription, SyncGroupAssignment, SyncGroupRequest, SyncGroupResponse,
 };
 use crate::client::assignor::RebalanceProtocol;
 use crate::client::{ClientEvent, Effect, UserCall};
@@ -14,9 +14,6 @@ use crate::types::{Time, TopicPartition};
 /// The versions that Java's client of Kafka 4.3 speaks.
 const JOIN_VERSION: i16 = 9;
 const SYNC_VERSION: i16 = 5;
-
-/// The protocol type of consumers.
-const CONSUMER: &str = "consumer";
 
 /// How much longer than the rebalance timeout an answer to JoinGroup is waited for, in ms.
 const JOIN_TIMEOUT_LAPSE_MS: u64 = 5000;
@@ -145,7 +142,7 @@ impl Consumer {
             rebalance_timeout_ms: rebalance_ms,
             member_id: generation.member_id.clone(),
             group_instance_id: group.config.group_instance_id.clone(),
-            protocol_type: CONSUMER.to_owned(),
+            protocol_type: CONSUMER_PROTOCOL_TYPE.to_owned(),
             protocols,
         });
         let timeout_ms = (rebalance_ms as u64).saturating_add(JOIN_TIMEOUT_LAPSE_MS);
@@ -206,7 +203,12 @@ impl Consumer {
         }
         match response.error_code {
             ErrorCode::None if is_old => {}
-            ErrorCode::None if response.protocol_type.as_deref().is_some_and(|t| t != CONSUMER) => {
+            ErrorCode::None
+                if response
+                    .protocol_type
+                    .as_deref()
+                    .is_some_and(|t| t != CONSUMER_PROTOCOL_TYPE) =>
+            {
                 let error = self.group_error(ErrorCode::InconsistentGroupProtocol);
                 self.fail_join(now, Some(error), false);
             }
@@ -274,7 +276,7 @@ impl Consumer {
             generation_id: generation.id,
             member_id: generation.member_id.clone(),
             group_instance_id: group.config.group_instance_id.clone(),
-            protocol_type: Some(CONSUMER.to_owned()),
+            protocol_type: Some(CONSUMER_PROTOCOL_TYPE.to_owned()),
             protocol_name: generation.protocol.clone(),
             assignments,
         });
@@ -297,7 +299,7 @@ impl Consumer {
                 let other = |told: &Option<String>, mine: Option<&str>| {
                     told.as_deref().is_some_and(|told| Some(told) != mine)
                 };
-                if other(&response.protocol_type, Some(CONSUMER))
+                if other(&response.protocol_type, Some(CONSUMER_PROTOCOL_TYPE))
                     || other(&response.protocol_name, group.generation.protocol.as_deref())
                 {
                     let error = self.group_error(ErrorCode::InconsistentGroupProtocol);
