@@ -136,6 +136,14 @@ impl Disk for Torn {
         self.fails(path)?;
         self.disk.remove(path)
     }
+    fn rename_dir(&mut self, from: &str, to: &str) -> Result<(), DiskError> {
+        self.disk.rename_dir(from, to)
+    }
+
+    fn remove_dir(&mut self, dir: &str) -> Result<(), DiskError> {
+        self.disk.remove_dir(dir)
+    }
+
     fn list(&self, dir: &str) -> Result<Vec<String>, DiskError> {
         self.disk.list(dir)
     }

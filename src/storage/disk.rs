@@ -71,13 +71,28 @@ pub trait Disk {
     /// Removes a file; its id is invalid from then on.
     fn remove(&mut self, path: &str) -> Result<(), DiskError>;
 
+    /// Gives a directory another name, with everything in it, at once. Fails with
+    /// [`DiskError::NotFound`] when there is none, and with [`DiskError::AlreadyExists`] when there
+    /// is one of the new name.
+    fn rename_dir(&mut self, from: &str, to: &str) -> Result<(), DiskError>;
+
+    /// Removes a directory with everything in it. Fails with [`DiskError::NotFound`].
+    fn remove_dir(&mut self, dir: &str) -> Result<(), DiskError>;
+
     /// The names in a directory, without the directory's own, sorted; a directory in it is named
     /// once. Empty for a directory that does not exist. The root is the empty path.
     fn list(&self, dir: &str) -> Result<Vec<String>, DiskError>;
 
+    /// Hands what was appended so far over to the operating system, so that it outlives this
+    /// process. A disk may gather appends until then; reads see them at once.
+    fn hand_over(&mut self) -> Result<(), DiskError> {
+        Ok(())
+    }
+
     /// Makes the file's bytes durable.
     fn sync(&mut self, file: FileId) -> Result<(), DiskError>;
 
-    /// Makes the creations, renames and removals in a directory durable.
+    /// Makes the creations, renames and removals in a directory durable. That a directory is
+    /// there is an entry of the one around it; the root is the empty path.
     fn sync_dir(&mut self, dir: &str) -> Result<(), DiskError>;
 }

@@ -105,6 +105,14 @@ impl MemoryDisk {
         }
     }
 
+    /// The files in a directory, those in directories within it among them.
+    fn below(&self, dir: &str) -> Vec<(Arc<str>, FileId)> {
+        let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+        let from = (Bound::Included(prefix.as_str()), Bound::Unbounded);
+        let within = self.names.range::<str, _>(from).map(|(path, &file)| (path.clone(), file));
+        within.take_while(|(path, _)| path.starts_with(&prefix)).collect()
+    }
+
     /// Frees a file's place, whose name is gone already.
     fn release(&mut self, file: FileId) {
         let slot = &mut self.files[file.0 as usize];
@@ -210,14 +218,40 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
-    fn list(&self, dir: &str) -> Result<Vec<String>, DiskError> {
-        let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
-        let from = (Bound::Included(prefix.as_str()), Bound::Unbounded);
-        let mut names = Vec::new();
-        for path in self.names.range::<str, _>(from).map(|(path, _)| path) {
-            let Some(rest) = path.strip_prefix(&prefix) else { break };
-            names.push(rest.split('/').next().unwrap_or(rest).to_owned());
+    fn rename_dir(&mut self, from: &str, to: &str) -> Result<(), DiskError> {
+        let moved = self.below(from);
+        if moved.is_empty() {
+            return Err(DiskError::NotFound { path: from.to_owned() });
         }
+        if !self.below(to).is_empty() || self.names.contains_key(to) {
+            return Err(DiskError::AlreadyExists { path: to.to_owned() });
+        }
+        let names = Arc::make_mut(&mut self.names);
+        for (path, file) in moved {
+            names.remove(&path);
+            names.insert(format!("{to}{}", &path[from.len()..]).into(), file);
+        }
+        Ok(())
+    }
+
+    fn remove_dir(&mut self, dir: &str) -> Result<(), DiskError> {
+        let gone = self.below(dir);
+        if gone.is_empty() {
+            return Err(DiskError::NotFound { path: dir.to_owned() });
+        }
+        for (path, _) in gone {
+            self.remove(&path)?;
+        }
+        Ok(())
+    }
+
+    fn list(&self, dir: &str) -> Result<Vec<String>, DiskError> {
+        let prefix = if dir.is_empty() { 0 } else { dir.len() + 1 };
+        let name = |(path, _): (Arc<str>, FileId)| {
+            let rest = &path[prefix..];
+            rest.split('/').next().unwrap_or(rest).to_owned()
+        };
+        let mut names: Vec<String> = self.below(dir).into_iter().map(name).collect();
         // `a.log` sorts between `a` and `a/b`, so the paths' order is not quite the names' order.
         names.sort_unstable();
         names.dedup();
@@ -268,6 +302,25 @@ mod tests {
                 .unwrap();
         }
         assert_eq!(disk.read(file, 0, usize::MAX).unwrap().pieces().len(), 1);
+    }
+
+    #[test]
+    fn a_directory_is_renamed_and_removed_as_a_whole() {
+        let mut disk = MemoryDisk::new();
+        let file = disk.create("orders-0/0.log").unwrap();
+        disk.create("orders-0/0.index").unwrap();
+        disk.create("orders-00").unwrap();
+        disk.append_bytes(file, b"abc").unwrap();
+        disk.rename_dir("orders-0", "orders-0.x-delete").unwrap();
+        assert_eq!(disk.list("").unwrap(), ["orders-0.x-delete", "orders-00"]);
+        assert_eq!(disk.open("orders-0.x-delete/0.log").unwrap(), file);
+        let missing = DiskError::NotFound { path: "orders-0".to_owned() };
+        assert_eq!(disk.rename_dir("orders-0", "a").unwrap_err(), missing);
+        assert_eq!(disk.remove_dir("orders-0").unwrap_err(), missing);
+        let taken = disk.rename_dir("orders-0.x-delete", "orders-00").unwrap_err();
+        assert_eq!(taken, DiskError::AlreadyExists { path: "orders-00".to_owned() });
+        disk.remove_dir("orders-0.x-delete").unwrap();
+        assert_eq!((disk.list("").unwrap(), disk.bytes()), (vec!["orders-00".to_owned()], 0));
     }
 
     #[test]
