@@ -275,5 +275,6 @@ fn log_config(config: &TopicConfig) -> LogConfig {
         segment_index_bytes: config.segment_index_bytes,
         index_interval_bytes: config.index_interval_bytes,
         max_message_bytes: config.max_message_bytes,
+        compact: config.compact,
     }
 }

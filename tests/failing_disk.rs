@@ -30,8 +30,8 @@ fn log() -> Log {
 fn seen(log: &Log, disk: &dyn Disk) -> String {
     let mut seen = format!("{}..{}", log.log_start_offset(), log.log_end_offset());
     for segment in log.segments() {
-        let offsets: Vec<_> = segment.offset_index().entries().collect();
-        let times: Vec<_> = segment.time_index().entries().collect();
+        let offsets: Vec<_> = segment.offset_index().entries(disk).unwrap();
+        let times: Vec<_> = segment.time_index().entries(disk).unwrap();
         let (base, size) = (segment.base_offset(), segment.size_in_bytes());
         let from = base.max(log.log_start_offset());
         let read = log.read(disk, from, usize::MAX, log.log_end_offset(), true).unwrap();

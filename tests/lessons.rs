@@ -459,12 +459,12 @@ impl Stage {
         let name = words.partition(0);
         let lines = self.cluster.view(|view| {
             let partition = view.partition(&name).unwrap();
-            let log = partition.log();
+            let (log, disk) = (partition.log(), view.disk(&name).unwrap());
             let mut lines = Vec::new();
             if command == "lookup" {
                 let wanted = Offset(words.at(1).parse().unwrap());
                 let segment = log.segments().rfind(|s| s.base_offset() <= wanted).unwrap();
-                lines.push(match segment.offset_index().lookup(wanted) {
+                lines.push(match segment.offset_index().lookup(disk, wanted).unwrap() {
                     None => format!("segment {}, from its start", segment.base_offset()),
                     Some(entry) => format!(
                         "segment {}, index entry for offset {}: from position {}",
@@ -484,12 +484,16 @@ impl Stage {
             for segment in log.segments() {
                 let index: Vec<String> = segment
                     .offset_index()
-                    .entries()
+                    .entries(disk)
+                    .unwrap()
+                    .into_iter()
                     .map(|entry| format!("{}@{}", entry.offset, entry.position))
                     .collect();
                 let times: Vec<String> = segment
                     .time_index()
-                    .entries()
+                    .entries(disk)
+                    .unwrap()
+                    .into_iter()
                     .map(|entry| format!("{}ms@{}", since_start(entry.timestamp), entry.offset))
                     .collect();
                 lines.push(format!(

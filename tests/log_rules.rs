@@ -233,13 +233,18 @@ fn an_entry_names_last_offset_and_first_byte() {
         f.append(&[timestamp, 1], 10).unwrap();
     }
     let segment = f.log.segments().next().unwrap();
-    let entries: Vec<IndexEntry> = segment.offset_index().entries().collect();
+    let entries: Vec<IndexEntry> = segment.offset_index().entries(&f.disk).unwrap();
     let expected = [(5, 2 * size), (9, 4 * size)]
         .map(|(offset, position)| IndexEntry { offset: Offset(offset), position });
     assert_eq!(entries, expected);
     // Of the batches up to the entry the largest timestamp counts: 30, from the second batch.
-    let times: Vec<_> =
-        segment.time_index().entries().map(|e| (e.timestamp.0, e.offset.0)).collect();
+    let times: Vec<_> = segment
+        .time_index()
+        .entries(&f.disk)
+        .unwrap()
+        .iter()
+        .map(|e| (e.timestamp.0, e.offset.0))
+        .collect();
     assert_eq!(times, [(30, 3), (40, 7)]);
 }
 
@@ -426,11 +431,12 @@ proptest! {
                 })
                 .collect();
             prop_assert_eq!(position, segment.size_in_bytes());
-            let entries: Vec<IndexEntry> = segment.offset_index().entries().collect();
+            let entries: Vec<IndexEntry> = segment.offset_index().entries(&f.disk).unwrap();
             prop_assert!(entries.iter().all(|entry| places.contains(entry)));
             for offset in base.0..base.0 + 30 {
                 let scanned = entries.iter().rfind(|entry| entry.offset <= Offset(offset)).copied();
-                prop_assert_eq!(segment.offset_index().lookup(Offset(offset)), scanned);
+                let found = segment.offset_index().lookup(&f.disk, Offset(offset)).unwrap();
+                prop_assert_eq!(found, scanned);
             }
         }
     }

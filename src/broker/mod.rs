@@ -44,7 +44,7 @@ use crate::error::ErrorCode;
 use crate::log::RollReason;
 use crate::partition::Partition;
 use crate::random::Random;
-use crate::storage::MemoryDisk;
+use crate::storage::{Disk, MemoryDisk};
 use crate::types::{BrokerId, Offset, Time, TopicName, TopicPartition};
 
 use metadata::{MetadataImage, MetadataRecord};
@@ -209,6 +209,11 @@ impl Broker {
 
     pub fn image(&self) -> &MetadataImage {
         &self.image
+    }
+
+    /// Where its files lie.
+    pub fn disk(&self) -> &dyn Disk {
+        &self.disk
     }
 
     pub fn partitions(&self) -> &BTreeMap<TopicPartition, Partition> {

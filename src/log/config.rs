@@ -19,6 +19,8 @@ pub struct LogConfig {
     /// `max.message.bytes`: the size of the largest batch that a leader takes, in bytes. Default
     /// 1 MiB and 12 bytes.
     pub max_message_bytes: u32,
+    /// Whether `cleanup.policy` has `compact`, so that offsets may be missing. Default false.
+    pub compact: bool,
 }
 
 /// Seven days in milliseconds.
@@ -33,6 +35,7 @@ impl Default for LogConfig {
             segment_index_bytes: 10 << 20,
             index_interval_bytes: 4096,
             max_message_bytes: (1 << 20) + 12,
+            compact: false,
         }
     }
 }

@@ -50,6 +50,13 @@ pub enum LogError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A checkpoint of the log cannot be read.
+    Checkpoint {
+        /// The file's path.
+        path: String,
+        /// What is wrong with it, and in which line.
+        reason: String,
+    },
 }
 
 impl LogError {
@@ -57,7 +64,7 @@ impl LogError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            LogError::Disk(_) => ErrorCode::KafkaStorageError,
+            LogError::Disk(_) | LogError::Checkpoint { .. } => ErrorCode::KafkaStorageError,
             LogError::MessageTooLarge { .. } => ErrorCode::MessageTooLarge,
             LogError::RecordListTooLarge { .. } => ErrorCode::RecordListTooLarge,
             LogError::NoRecords => ErrorCode::InvalidRecord,
@@ -92,6 +99,7 @@ impl fmt::Display for LogError {
             LogError::NoOffsetsLeft { log_end } => {
                 write!(f, "no batch may begin at the log's end, {log_end}")
             }
+            LogError::Checkpoint { path, reason } => write!(f, "{path}: {reason}"),
             LogError::Corrupt { segment, position, reason } => {
                 write!(f, "segment {segment}, position {position}: {reason}")
             }

@@ -17,14 +17,18 @@ use crate::types::{LeaderEpoch, Offset, Rope, Timestamp};
 /// clones appends to it.
 #[derive(Clone, Debug)]
 pub struct Log {
-    dir: Arc<str>,
-    config: LogConfig,
+    pub(super) dir: Arc<str>,
+    pub(super) config: LogConfig,
     /// In the order of their base offsets, the last one being active. A log without records has
-    /// none and holds no file.
-    segments: Vec<Arc<LogSegment>>,
-    log_start_offset: Offset,
-    log_end_offset: Offset,
-    leader_epochs: LeaderEpochs,
+    /// none and holds no file, unless it is durable.
+    pub(super) segments: Vec<Arc<LogSegment>>,
+    pub(super) log_start_offset: Offset,
+    pub(super) log_end_offset: Offset,
+    pub(super) leader_epochs: LeaderEpochs,
+    /// Whether it is to be opened again from its files: it keeps its checkpoints, too.
+    pub(super) durable: bool,
+    /// Below it everything is durable.
+    pub(super) recovery_point: Offset,
 }
 
 /// What an append did.
@@ -83,6 +87,8 @@ impl Log {
             log_start_offset: Offset::ZERO,
             log_end_offset: Offset::ZERO,
             leader_epochs: LeaderEpochs::default(),
+            durable: false,
+            recovery_point: Offset::ZERO,
         }
     }
 
@@ -149,6 +155,10 @@ impl Log {
         let batch = batch
             .with_base_offset(log_end, leader_epoch)
             .map_err(|_| LogError::NoOffsetsLeft { log_end })?;
+        if self.durable {
+            // A leader's epoch is written down before its first batch.
+            self.assign_leader_epoch(disk, leader_epoch)?;
+        }
         let active = self.segments.last();
         let reason =
             active.and_then(|active| roll_reason(active, &self.dir, &self.config, now, &batch));
@@ -284,11 +294,13 @@ impl Log {
             Arc::make_mut(active).truncate_to(disk, offset, now)?;
         }
         self.log_end_offset = offset;
+        self.recovery_point = self.recovery_point.min(offset);
         self.leader_epochs.truncate_from_end(offset);
         let gone = self.segments.split_off(kept);
         let active = self.segments.last_mut().map(Arc::make_mut);
         let cut = active.map_or(Ok(()), |active| active.cut_tail(disk));
-        cut.and(self.remove_files(disk, &gone))
+        let noted = self.write_leader_epochs(disk);
+        cut.and(self.remove_files(disk, &gone)).and(noted)
     }
 
     /// Drops everything and begins anew at `offset`, as a follower does whose leader has nothing
@@ -304,8 +316,10 @@ impl Log {
         let gone = std::mem::take(&mut self.segments);
         self.log_start_offset = offset;
         self.log_end_offset = offset;
+        self.recovery_point = self.recovery_point.min(offset);
         self.leader_epochs.clear();
-        self.remove_files(disk, &gone)
+        let noted = self.write_leader_epochs(disk);
+        self.remove_files(disk, &gone).and(noted)
     }
 
     /// Moves the log's start up to `offset`. Segments that lie before it as a whole are removed,
@@ -330,10 +344,11 @@ impl Log {
         }
         self.log_start_offset = offset;
         self.leader_epochs.truncate_from_start(offset);
+        let noted = self.write_leader_epochs(disk);
         let gone = self.segment_at(offset).min(self.segments.len());
         let kept = self.segments.split_off(gone);
         let gone = std::mem::replace(&mut self.segments, kept);
-        self.remove_files(disk, &gone)
+        self.remove_files(disk, &gone).and(noted)
     }
 
     /// Removes all files: the partition is gone.
@@ -355,7 +370,7 @@ impl Log {
     }
 
     /// The place of the segment that holds `offset`, the first one when all begin after it.
-    fn segment_at(&self, offset: Offset) -> usize {
+    pub(super) fn segment_at(&self, offset: Offset) -> usize {
         let after = self.segments.partition_point(|segment| segment.base_offset() <= offset);
         after.saturating_sub(1)
     }

@@ -24,13 +24,18 @@
 //! from the segment's name instead of a random draw.
 
 mod append_vec;
+mod checkpoint;
 mod config;
+mod durable;
 mod error;
+mod index_file;
 mod leader_epochs;
 #[allow(clippy::module_inception)]
 mod log;
 mod offset_index;
+mod recovery;
 mod segment;
+mod segment_recovery;
 mod time_index;
 
 pub use config::LogConfig;
@@ -38,5 +43,6 @@ pub use error::LogError;
 pub use leader_epochs::{EpochEntry, LeaderEpochs};
 pub use log::{Log, LogAppendInfo, LogRead, Roll, RollReason};
 pub use offset_index::{IndexEntry, OffsetIndex};
+pub use recovery::{LogStart, RecoveryStep};
 pub use segment::LogSegment;
 pub use time_index::{TimeIndex, TimeIndexEntry};

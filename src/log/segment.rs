@@ -24,16 +24,16 @@ const HEADER: usize = 43;
 /// A segment of a log.
 #[derive(Clone, Debug)]
 pub struct LogSegment {
-    base_offset: Offset,
-    file: FileId,
-    size: u32,
-    offset_index: OffsetIndex,
-    time_index: TimeIndex,
-    bytes_since_index_entry: u32,
+    pub(super) base_offset: Offset,
+    pub(super) file: FileId,
+    pub(super) size: u32,
+    pub(super) offset_index: OffsetIndex,
+    pub(super) time_index: TimeIndex,
+    pub(super) bytes_since_index_entry: u32,
     created: Timestamp,
     /// The largest timestamp of the first batch: from it the segment's age is counted.
-    first_timestamp: Option<Timestamp>,
-    largest: TimeIndexEntry,
+    pub(super) first_timestamp: Option<Timestamp>,
+    pub(super) largest: TimeIndexEntry,
     /// Whether there may be bytes behind the end of a file: of a write that has failed, or of what
     /// was dropped.
     has_tail: bool,
@@ -56,12 +56,12 @@ impl FoundBatch {
 }
 
 /// The path of one of a segment's files.
-fn path(dir: &str, base: Offset, extension: &str) -> String {
+pub(super) fn path(dir: &str, base: Offset, extension: &str) -> String {
     format!("{dir}/{:020}.{extension}", base.0)
 }
 
 /// Creates a file; one that an attempt to roll has left behind gives way, as in Kafka.
-fn create_anew(disk: &mut dyn Disk, path: &str) -> Result<FileId, DiskError> {
+pub(super) fn create_anew(disk: &mut dyn Disk, path: &str) -> Result<FileId, DiskError> {
     match disk.create(path) {
         Err(DiskError::AlreadyExists { .. }) => {
             disk.remove(path)?;
@@ -97,10 +97,44 @@ impl LogSegment {
         })
     }
 
+    /// A segment of files that exist, with what their opening has found out of them.
+    pub(super) fn from_files(
+        base_offset: Offset,
+        file: FileId,
+        size: u32,
+        (offset_index, time_index): (OffsetIndex, TimeIndex),
+        now: Timestamp,
+    ) -> Self {
+        LogSegment {
+            base_offset,
+            file,
+            size,
+            largest: time_index.last(),
+            offset_index,
+            time_index,
+            bytes_since_index_entry: 0,
+            created: now,
+            first_timestamp: None,
+            has_tail: false,
+        }
+    }
+
     /// Removes the segment's files.
     pub(super) fn remove(&self, disk: &mut dyn Disk, dir: &str) -> Result<(), LogError> {
+        LogSegment::remove_files(disk, dir, self.base_offset)
+    }
+
+    /// Removes the files of the segment that begins at `base`; those that are not there are gone.
+    pub(super) fn remove_files(
+        disk: &mut dyn Disk,
+        dir: &str,
+        base: Offset,
+    ) -> Result<(), LogError> {
         for extension in ["log", "index", "timeindex"] {
-            disk.remove(&path(dir, self.base_offset, extension))?;
+            match disk.remove(&path(dir, base, extension)) {
+                Ok(()) | Err(DiskError::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }
@@ -180,6 +214,14 @@ impl LogSegment {
         Ok(indexed)
     }
 
+    /// Makes everything that was appended durable.
+    pub(super) fn flush(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
+        self.cut_tail(disk)?;
+        disk.sync(self.file)?;
+        self.offset_index.sync(disk)?;
+        Ok(self.time_index.sync(disk)?)
+    }
+
     /// Writes the last time index entry: no batch will follow.
     pub(super) fn close(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
         let largest = self.largest;
@@ -242,7 +284,7 @@ impl LogSegment {
         disk: &dyn Disk,
         offset: Offset,
     ) -> Result<Option<FoundBatch>, LogError> {
-        let start = self.offset_index.lookup(offset);
+        let start = self.offset_index.lookup(disk, offset)?;
         self.scan(disk, self.place(start), |found| found.last_offset >= offset)
     }
 
@@ -253,8 +295,9 @@ impl LogSegment {
         timestamp: Timestamp,
         offset: Offset,
     ) -> Result<Option<(Timestamp, Offset, LeaderEpoch)>, LogError> {
-        let indexed = self.time_index.lookup(timestamp).map_or(self.base_offset, |e| e.offset);
-        let mut place = self.place(self.offset_index.lookup(indexed.max(offset)));
+        let indexed = self.time_index.lookup(disk, timestamp)?;
+        let indexed = indexed.map_or(self.base_offset, |entry| entry.offset);
+        let mut place = self.place(self.offset_index.lookup(disk, indexed.max(offset))?);
         let wanted =
             |found: &FoundBatch| found.max_timestamp >= timestamp && found.last_offset >= offset;
         while let Some(found) = self.scan(disk, place, wanted)? {
@@ -281,19 +324,23 @@ impl LogSegment {
         Ok(record.map(|(at, place)| (at, place, batch.leader_epoch())))
     }
 
-    /// Drops the batch that holds `offset` and all that follow. The files are cut afterwards, by
-    /// [`cut_tail`](LogSegment::cut_tail); an error leaves the segment as it was.
+    /// Drops the batch that holds `offset` and all that follow, and takes batches from then on. The
+    /// files are cut afterwards, by [`cut_tail`](LogSegment::cut_tail); an error leaves the segment
+    /// as it was.
     pub(super) fn truncate_to(
         &mut self,
         disk: &dyn Disk,
         offset: Offset,
         now: Timestamp,
     ) -> Result<(), LogError> {
+        self.activate(disk)?;
         let Some(cut) = self.find(disk, offset)? else { return Ok(()) };
-        let mut time_index = self.time_index.clone();
-        time_index.truncate_to(offset);
+        let (mut offset_index, mut time_index) =
+            (self.offset_index.clone(), self.time_index.clone());
+        offset_index.truncate_to(disk, offset)?;
+        time_index.truncate_to(disk, offset)?;
         let mut largest = time_index.last();
-        let indexed = self.offset_index.lookup(largest.offset);
+        let indexed = self.offset_index.lookup(disk, largest.offset)?;
         self.scan(disk, self.place(indexed), |found| {
             let kept = found.position < cut.position;
             if kept && found.max_timestamp > largest.timestamp {
@@ -302,7 +349,7 @@ impl LogSegment {
             }
             !kept
         })?;
-        self.offset_index.truncate_to(offset);
+        self.offset_index = offset_index;
         self.time_index = time_index;
         self.size = cut.position;
         self.bytes_since_index_entry = 0;
@@ -316,13 +363,13 @@ impl LogSegment {
     }
 
     /// Where to begin to look: at an index entry, or at the start.
-    fn place(&self, indexed: Option<IndexEntry>) -> IndexEntry {
+    pub(super) fn place(&self, indexed: Option<IndexEntry>) -> IndexEntry {
         indexed.unwrap_or(IndexEntry { offset: self.base_offset, position: 0 })
     }
 
     /// Goes over the batches from `from` on until one is wanted. Each has to end at its offset or
     /// behind it.
-    fn scan(
+    pub(super) fn scan(
         &self,
         disk: &dyn Disk,
         from: IndexEntry,
@@ -370,7 +417,7 @@ impl LogSegment {
         })
     }
 
-    fn corrupt(&self, position: u32, reason: String) -> LogError {
+    pub(super) fn corrupt(&self, position: u32, reason: String) -> LogError {
         LogError::Corrupt { segment: self.base_offset, position, reason }
     }
 }

@@ -13,12 +13,9 @@
 //!
 //! The file is not preallocated and not memory-mapped.
 
-use super::append_vec::AppendVec;
+use super::index_file::{Entry, IndexFile};
 use crate::storage::{Disk, DiskError, FileId};
 use crate::types::{Offset, Timestamp};
-
-/// The size of an entry in bytes.
-const ENTRY_SIZE: usize = 12;
 
 /// An entry of a time index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,19 +26,59 @@ pub struct TimeIndexEntry {
     pub offset: Offset,
 }
 
+/// An entry as it is written: the offset relative to the segment's base.
+#[derive(Clone, Copy, Debug)]
+struct Relative {
+    timestamp: i64,
+    offset: u32,
+}
+
+impl Entry for Relative {
+    const SIZE: usize = 12;
+
+    fn encode(self, out: &mut [u8]) {
+        out[..8].copy_from_slice(&self.timestamp.to_be_bytes());
+        out[8..].copy_from_slice(&self.offset.to_be_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Self {
+        Relative {
+            timestamp: i64::from_be_bytes(std::array::from_fn(|i| bytes[i])),
+            offset: u32::from_be_bytes(std::array::from_fn(|i| bytes[8 + i])),
+        }
+    }
+}
+
 /// The time index of one segment.
 #[derive(Clone, Debug)]
 pub struct TimeIndex {
     base: Offset,
-    file: FileId,
-    /// Timestamp and relative offset.
-    entries: AppendVec<(i64, u32)>,
+    entries: IndexFile<Relative>,
 }
 
 impl TimeIndex {
     /// An index without entries, for a segment that begins at `base`; `file` is empty.
     pub(super) fn new(base: Offset, file: FileId) -> Self {
-        TimeIndex { base, file, entries: AppendVec::default() }
+        TimeIndex { base, entries: IndexFile::new(file) }
+    }
+
+    /// The index that a file holds; `None` when it cannot be one: a cut entry, or ends that are out
+    /// of order.
+    pub(super) fn open(
+        disk: &dyn Disk,
+        base: Offset,
+        file: FileId,
+    ) -> Result<Option<Self>, DiskError> {
+        let entries = IndexFile::<Relative>::open(disk, file)?;
+        let whole = disk.len(file)? % Relative::SIZE as u64 == 0;
+        let sound = match (entries.get(disk, 0)?, entries.last()) {
+            (Some(first), Some(last)) => {
+                let sorted = first.timestamp < last.timestamp && first.offset <= last.offset;
+                (sorted || entries.len() == 1) && first.timestamp >= 0
+            }
+            _ => true,
+        };
+        Ok((whole && sound).then_some(TimeIndex { base, entries }))
     }
 
     /// How many entries there are.
@@ -51,15 +88,25 @@ impl TimeIndex {
     }
 
     /// The entries, in order.
-    pub fn entries(&self) -> impl Iterator<Item = TimeIndexEntry> + '_ {
-        self.entries.iter().map(|entry| self.entry(entry))
+    ///
+    /// # Errors
+    /// What the disk answered.
+    pub fn entries(&self, disk: &dyn Disk) -> Result<Vec<TimeIndexEntry>, DiskError> {
+        Ok(self.entries.all(disk)?.into_iter().map(|entry| self.entry(entry)).collect())
     }
 
     /// The last entry whose timestamp is at or before `timestamp`; `None` means that a reader
     /// begins at the segment's start.
-    #[must_use]
-    pub fn lookup(&self, timestamp: Timestamp) -> Option<TimeIndexEntry> {
-        self.entries.floor(|entry| entry.0 <= timestamp.0).map(|entry| self.entry(entry))
+    ///
+    /// # Errors
+    /// What the disk answered.
+    pub fn lookup(
+        &self,
+        disk: &dyn Disk,
+        timestamp: Timestamp,
+    ) -> Result<Option<TimeIndexEntry>, DiskError> {
+        let found = self.entries.floor(disk, |entry| entry.timestamp <= timestamp.0)?;
+        Ok(found.map(|entry| self.entry(entry)))
     }
 
     /// The last entry; without one, no timestamp at the segment's base.
@@ -72,7 +119,12 @@ impl TimeIndex {
 
     /// Whether a file of `index_bytes` has room for the closing entry only.
     pub(super) fn is_full(&self, index_bytes: u32) -> bool {
-        self.entries.len() + 1 >= index_bytes as usize / ENTRY_SIZE
+        self.entries.len() + 1 >= index_bytes as usize / Relative::SIZE
+    }
+
+    /// Takes the entries into memory, so that more can follow.
+    pub(super) fn load(&mut self, disk: &dyn Disk) -> Result<(), DiskError> {
+        self.entries.load(disk)
     }
 
     /// Writes an entry to the file, if it is [due](TimeIndex::is_due). It counts from
@@ -89,17 +141,13 @@ impl TimeIndex {
             entry.offset >= self.last().offset,
             "a larger timestamp before the one that was indexed"
         );
-        let mut bytes = [0; ENTRY_SIZE];
-        bytes[..8].copy_from_slice(&entry.timestamp.0.to_be_bytes());
-        bytes[8..].copy_from_slice(&self.relative(entry.offset).to_be_bytes());
-        disk.append_bytes(self.file, &bytes).map(drop)
+        self.entries.write(disk, self.relative(entry))
     }
 
     /// Takes an entry that has been written, if it is due.
     pub(super) fn push(&mut self, entry: TimeIndexEntry) {
         if self.is_due(entry) {
-            let relative = self.relative(entry.offset);
-            self.entries.push((entry.timestamp.0, relative));
+            self.entries.push(self.relative(entry));
         }
     }
 
@@ -110,20 +158,32 @@ impl TimeIndex {
 
     /// Cuts what a failed write has left behind the last entry.
     pub(super) fn cut_tail(&self, disk: &mut dyn Disk) -> Result<(), DiskError> {
-        disk.truncate(self.file, (self.entries.len() * ENTRY_SIZE) as u64)
+        self.entries.cut_tail(disk)
     }
 
-    fn relative(&self, offset: Offset) -> u32 {
-        u32::try_from(offset - self.base).expect("a segment spans an int32")
+    /// Makes the file durable.
+    pub(super) fn sync(&self, disk: &mut dyn Disk) -> Result<(), DiskError> {
+        self.entries.sync(disk)
+    }
+
+    /// Forgets every entry, and empties the file.
+    pub(super) fn clear(&mut self, disk: &mut dyn Disk) -> Result<(), DiskError> {
+        self.entries.clear(disk)
     }
 
     /// Drops the entries at and after `offset`.
-    pub(super) fn truncate_to(&mut self, offset: Offset) {
+    pub(super) fn truncate_to(&mut self, disk: &dyn Disk, offset: Offset) -> Result<(), DiskError> {
         let relative = offset - self.base;
-        self.entries.truncate(self.entries.partition_point(|entry| i64::from(entry.1) < relative));
+        self.entries.retain_front(disk, |entry| i64::from(entry.offset) < relative)
     }
 
-    fn entry(&self, (timestamp, relative): (i64, u32)) -> TimeIndexEntry {
-        TimeIndexEntry { timestamp: Timestamp(timestamp), offset: self.base + i64::from(relative) }
+    fn relative(&self, entry: TimeIndexEntry) -> Relative {
+        let offset = u32::try_from(entry.offset - self.base).expect("a segment spans an int32");
+        Relative { timestamp: entry.timestamp.0, offset }
+    }
+
+    fn entry(&self, entry: Relative) -> TimeIndexEntry {
+        let offset = self.base + i64::from(entry.offset);
+        TimeIndexEntry { timestamp: Timestamp(entry.timestamp), offset }
     }
 }

@@ -6,6 +6,7 @@ use crate::broker::Broker;
 use crate::coordinator::{Group, GroupCoordinator, GroupState, Member};
 use crate::partition::Partition;
 use crate::record::RecordBatch;
+use crate::storage::Disk;
 use crate::types::{BrokerId, Offset, Time, TopicName, TopicPartition};
 
 /// What can be seen of the world at one moment: what `always` checks and tests assert.
@@ -57,6 +58,15 @@ impl<'a> View<'a> {
     pub fn partition(&self, partition: impl Into<TopicPartition>) -> Option<&'a Partition> {
         let wanted = partition.into();
         self.replicas().find(|replica| *replica.name() == wanted && replica.is_leader())
+    }
+
+    /// The disk of the broker that leads a partition: what the logs' own lookups read from.
+    #[must_use]
+    pub fn disk(&self, partition: impl Into<TopicPartition>) -> Option<&'a dyn Disk> {
+        let wanted = partition.into();
+        let led =
+            |broker: &&Broker| broker.partitions().get(&wanted).is_some_and(Partition::is_leader);
+        self.world.brokers().find(led).map(Broker::disk)
     }
 
     /// All groups of all coordinators. Those of a broker that has crashed are as it left them.

@@ -19,7 +19,9 @@ mod disk;
 mod error;
 mod memory;
 mod memory_file;
+mod whole_file;
 
 pub use disk::{Disk, FileId, Piece};
 pub use error::DiskError;
 pub use memory::MemoryDisk;
+pub use whole_file::{read_file, replace_file};
