@@ -5,6 +5,7 @@
 mod cases;
 mod groups;
 mod limit;
+mod log_cases;
 
 use std::error::Error;
 use std::process::Command;
@@ -39,7 +40,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     if wanted.first().is_some_and(|first| first == MEASURE) {
         return measure(&wanted[1..]);
     }
-    if let Some(unknown) = wanted.iter().find(|w| CASES.iter().all(|(name, _)| name != w)) {
+    if let Some(unknown) = wanted.iter().find(|w| {
+        CASES.iter().all(|(name, _)| name != w) && LOG_CASES.iter().all(|(name, _)| name != w)
+    }) {
         let names: Vec<&str> = CASES.iter().map(|(name, _)| *name).collect();
         return Err(format!("no case '{unknown}'; there are {}", names.join(", ")).into());
     }
@@ -48,7 +51,88 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{}", case()?);
         }
     }
+    for (name, case) in LOG_CASES {
+        if wanted.is_empty() || wanted.iter().any(|w| w == name) {
+            println!("{}", beside_its_limit(name, case)?);
+        }
+    }
     Ok(())
+}
+
+/// One of the log's own cases: how many records of which length, how long they take, and the limit.
+struct LogCase {
+    records: usize,
+    len: usize,
+    run: fn(&LogCase) -> log_cases::Outcome,
+    limit: fn(&LogCase) -> Duration,
+}
+
+const fn case(
+    records: usize,
+    len: usize,
+    run: fn(&LogCase) -> log_cases::Outcome,
+    limit: fn(&LogCase) -> Duration,
+) -> LogCase {
+    LogCase { records, len, run, limit }
+}
+
+const LOG_CASES: [(&str, LogCase); 4] = [
+    (
+        "append_single_100b_memory",
+        case(
+            2_000_000,
+            100,
+            |c| log_cases::append(log_cases::memory(), c.records, c.len, 1),
+            |c| limit::encode_only(c.records, c.len, 1),
+        ),
+    ),
+    (
+        "append_16k_100b_memory",
+        case(
+            10_000_000,
+            100,
+            |c| {
+                log_cases::append(
+                    log_cases::memory(),
+                    c.records,
+                    c.len,
+                    log_cases::records_in(16 << 10, c.len),
+                )
+            },
+            |c| limit::encode_only(c.records, c.len, log_cases::records_in(16 << 10, c.len)),
+        ),
+    ),
+    (
+        "append_sealed_16k_memory",
+        case(
+            20_000_000,
+            100,
+            |c| log_cases::append_sealed(log_cases::memory(), c.records, c.len, 16 << 10),
+            |c| limit::verify_and_copy(c.records, c.len, log_cases::records_in(16 << 10, c.len)),
+        ),
+    ),
+    (
+        "read_100b_memory",
+        case(
+            5_000_000,
+            100,
+            |c| log_cases::read(log_cases::memory(), c.records, c.len),
+            |c| limit::decode_only(c.records, c.len, log_cases::records_in(16 << 10, c.len)),
+        ),
+    ),
+];
+
+/// Measures a case and its limit in turn, five times; prints the round with the median ratio.
+fn beside_its_limit(name: &str, case: LogCase) -> Result<String, Box<dyn Error>> {
+    let mut rounds = Vec::new();
+    for _ in 0..5 {
+        let limit = (case.limit)(&case);
+        rounds.push(((case.run)(&case)?, limit));
+    }
+    let ratio = |(took, limit): &(Duration, Duration)| took.as_secs_f64() / limit.as_secs_f64();
+    rounds.sort_by(|a, b| ratio(a).total_cmp(&ratio(b)));
+    let (took, limit) = rounds[rounds.len() / 2];
+    Ok(line(name, case.records, case.len, took, limit))
 }
 
 fn line(name: &str, records: usize, bytes: usize, took: Duration, limit: Duration) -> String {

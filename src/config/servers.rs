@@ -47,6 +47,14 @@ pub struct BrokerConfig {
     pub offsets_retention_minutes: i32,
     /// `offsets.retention.check.interval.ms`, default 10 min.
     pub offsets_retention_check_interval_ms: i64,
+    /// `log.flush.offset.checkpoint.interval.ms`, default 60 s.
+    pub log_flush_offset_checkpoint_interval_ms: i64,
+    /// `log.flush.start.offset.checkpoint.interval.ms`, default 60 s.
+    pub log_flush_start_offset_checkpoint_interval_ms: i64,
+    /// `log.flush.scheduler.interval.ms`, by default never: without it, `flush.ms` has no effect.
+    pub log_flush_scheduler_interval_ms: i64,
+    /// `replica.high.watermark.checkpoint.interval.ms`, default 5 s.
+    pub replica_high_watermark_checkpoint_interval_ms: i64,
 }
 
 impl BrokerConfig {
@@ -71,6 +79,13 @@ impl BrokerConfig {
             offsets_retention_minutes: values.number("offsets.retention.minutes") as i32,
             offsets_retention_check_interval_ms: values
                 .number("offsets.retention.check.interval.ms"),
+            log_flush_offset_checkpoint_interval_ms: values
+                .number("log.flush.offset.checkpoint.interval.ms"),
+            log_flush_start_offset_checkpoint_interval_ms: values
+                .number("log.flush.start.offset.checkpoint.interval.ms"),
+            log_flush_scheduler_interval_ms: values.number("log.flush.scheduler.interval.ms"),
+            replica_high_watermark_checkpoint_interval_ms: values
+                .number("replica.high.watermark.checkpoint.interval.ms"),
         }
     }
 }
@@ -98,6 +113,12 @@ pub struct TopicConfig {
     pub message_timestamp_after_max_ms: i64,
     /// Whether `cleanup.policy` names `compact`; not by default.
     pub compact: bool,
+    /// `flush.messages`: how many records may lie in a log that are not durable, by default any.
+    pub flush_messages: i64,
+    /// `flush.ms`: how long a record may lie in a log without being durable, by default for ever.
+    pub flush_ms: i64,
+    /// `file.delete.delay.ms`: how long files that were deleted stay on the disk, default 60 s.
+    pub file_delete_delay_ms: i64,
 }
 
 impl TopicConfig {
@@ -137,6 +158,9 @@ impl TopicConfig {
             message_timestamp_before_max_ms: millis("message.timestamp.before.max.ms"),
             message_timestamp_after_max_ms: millis("message.timestamp.after.max.ms"),
             compact,
+            flush_messages: millis("flush.messages"),
+            flush_ms: millis("flush.ms"),
+            file_delete_delay_ms: millis("file.delete.delay.ms"),
         }
     }
 }

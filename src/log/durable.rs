@@ -42,6 +42,12 @@ impl Log {
         Ok(log)
     }
 
+    /// Whether the log is one that is to be opened again from its files.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.durable
+    }
+
     /// Below it everything is durable.
     #[must_use]
     pub fn recovery_point(&self) -> Offset {

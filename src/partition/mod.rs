@@ -11,6 +11,8 @@
 //! # Simplifications versus Kafka
 //! The last stable offset is the high watermark, since there are no transactions yet.
 
+mod durable;
+
 use crate::config::{TimestampType, TopicConfig};
 use crate::error::ErrorCode;
 use crate::log::{Log, LogAppendInfo, LogConfig, LogError, LogRead};
@@ -33,6 +35,8 @@ pub struct Partition {
     high_watermark: Offset,
     config: TopicConfig,
     log: Log,
+    /// Why it serves nothing any more: its disk has failed.
+    offline: Option<String>,
 }
 
 /// How far the high watermark moved.
@@ -64,6 +68,7 @@ impl Partition {
             high_watermark: Offset::ZERO,
             config,
             log,
+            offline: None,
         }
     }
 
@@ -142,9 +147,10 @@ impl Partition {
     /// Checks that a request may be served here and knows the present leadership.
     ///
     /// # Errors
-    /// `FENCED_LEADER_EPOCH` for an old epoch, `UNKNOWN_LEADER_EPOCH` for one that is still to
+    /// `KAFKA_STORAGE_ERROR` when it is offline, `FENCED_LEADER_EPOCH` for an old epoch, `UNKNOWN_LEADER_EPOCH` for one that is still to
     /// come, `NOT_LEADER_OR_FOLLOWER` when another broker leads.
     pub fn check_leader(&self, epoch: LeaderEpoch) -> Result<(), ErrorCode> {
+        self.check_online()?;
         if epoch != LeaderEpoch::UNKNOWN && epoch < self.leader_epoch {
             return Err(ErrorCode::FencedLeaderEpoch);
         }
