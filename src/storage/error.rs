@@ -31,6 +31,11 @@ pub enum DiskError {
         /// The file's length in bytes.
         len: u64,
     },
+    /// Another disk has the directory open, in this process or another one.
+    Locked {
+        /// The path of the lock.
+        path: String,
+    },
     /// The medium failed.
     Io {
         /// The file's path.
@@ -49,6 +54,7 @@ impl DiskError {
         match self {
             DiskError::NotFound { path }
             | DiskError::AlreadyExists { path }
+            | DiskError::Locked { path }
             | DiskError::Full { path, .. }
             | DiskError::OutOfRange { path, .. }
             | DiskError::Io { path, .. } => path,
@@ -61,6 +67,7 @@ impl fmt::Display for DiskError {
         match self {
             DiskError::NotFound { path } => write!(f, "{path}: no such file"),
             DiskError::AlreadyExists { path } => write!(f, "{path}: exists already"),
+            DiskError::Locked { path } => write!(f, "{path}: is locked: the directory is in use"),
             DiskError::Full { path, position } => {
                 write!(f, "{path}: the disk is full at position {position}")
             }

@@ -61,6 +61,18 @@ impl MemoryDisk {
         MemoryDisk { names: Arc::default(), files: Vec::new(), bytes: 0, limit: bytes }
     }
 
+    /// From now on the files may take so many bytes together; those that take more keep them.
+    pub fn set_limit(&mut self, bytes: u64) {
+        self.limit = bytes;
+    }
+
+    /// Removes every file. No later one gets an id that one of them had.
+    pub(super) fn clear(&mut self) {
+        self.names = Arc::default();
+        self.files.fill(FileSlot::Removed);
+        self.bytes = 0;
+    }
+
     /// The length of all files together, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {

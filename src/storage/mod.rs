@@ -15,13 +15,18 @@
 //! Files are not memory-mapped and index files are not preallocated: a file is as long as what it
 //! holds. A directory exists as long as a file lies in it.
 
+mod directory;
 mod disk;
+mod durable_image;
 mod error;
+mod faulty;
 mod memory;
 mod memory_file;
 mod whole_file;
 
+pub use directory::{BUFFER_BYTES, DirectoryDisk, MAX_OPEN_FILES};
 pub use disk::{Disk, FileId, Piece};
 pub use error::DiskError;
+pub use faulty::{DiskFaults, FaultyDisk};
 pub use memory::MemoryDisk;
 pub use whole_file::{read_file, replace_file};
