@@ -86,6 +86,17 @@ impl Log {
         Ok(())
     }
 
+    /// Makes a truncation durable.
+    pub(super) fn sync_cut(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
+        if !self.durable {
+            return Ok(());
+        }
+        if let Some(active) = self.segments.last_mut() {
+            Arc::make_mut(active).flush(disk)?;
+        }
+        Ok(disk.sync_dir(&self.dir)?)
+    }
+
     /// Ends the log cleanly: everything is durable, and the next opening need not read it.
     ///
     /// # Errors

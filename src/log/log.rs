@@ -273,6 +273,10 @@ impl Log {
     ///
     /// Where `offset` lies before the log's start, the log is empty afterwards and begins there.
     ///
+    /// In a durable log the cut is durable, too: what was cut must not come back behind what takes
+    /// its place. The recovery point that was written down must not lie above `offset` any more,
+    /// since files are cut and removed in no order that a crash would keep.
+    ///
     /// # Errors
     /// [`LogError::Corrupt`] and [`LogError::Disk`]. What cannot be read leaves the log as it was;
     /// what cannot be removed from the disk is in the log no more, and gives way when its place is
@@ -300,7 +304,7 @@ impl Log {
         let active = self.segments.last_mut().map(Arc::make_mut);
         let cut = active.map_or(Ok(()), |active| active.cut_tail(disk));
         let noted = self.write_leader_epochs(disk);
-        cut.and(self.remove_files(disk, &gone)).and(noted)
+        cut.and(self.remove_files(disk, &gone)).and(noted).and_then(|()| self.sync_cut(disk))
     }
 
     /// Drops everything and begins anew at `offset`, as a follower does whose leader has nothing

@@ -34,6 +34,7 @@ mod leader_epochs;
 mod log;
 mod offset_index;
 mod recovery;
+mod replace;
 mod segment;
 mod segment_recovery;
 mod time_index;

@@ -181,7 +181,7 @@ impl Opening<'_> {
         let is_undone = |name: &String| undone.is_some_and(|undone| base_of(name) >= Some(undone));
         let (also_gone, swaps): (Vec<_>, Vec<_>) = swaps.into_iter().partition(is_undone);
         let mut changed = !swaps.is_empty();
-        for file in gone.into_iter().chain(also_gone) {
+        for file in also_gone.into_iter().chain(gone) {
             self.remove(file)?;
             changed = true;
         }

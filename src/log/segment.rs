@@ -55,6 +55,9 @@ impl FoundBatch {
     }
 }
 
+/// What the names of a segment's files end in: the batches, and the two indexes.
+const EXTENSIONS: [&str; 3] = ["log", "index", "timeindex"];
+
 /// The path of one of a segment's files.
 pub(super) fn path(dir: &str, base: Offset, extension: &str) -> String {
     format!("{dir}/{:020}.{extension}", base.0)
@@ -79,22 +82,37 @@ impl LogSegment {
         base: Offset,
         now: Timestamp,
     ) -> Result<Self, LogError> {
-        let mut file = |extension| create_anew(disk, &path(dir, base, extension));
-        let (log, index, time_index) = (file("log")?, file("index")?, file("timeindex")?);
-        let offset_index = OffsetIndex::new(base, index);
-        let time_index = TimeIndex::new(base, time_index);
-        Ok(LogSegment {
-            base_offset: base,
-            file: log,
-            size: 0,
-            largest: time_index.last(),
-            offset_index,
-            time_index,
-            bytes_since_index_entry: 0,
-            created: now,
-            first_timestamp: None,
-            has_tail: false,
-        })
+        LogSegment::create_as(disk, dir, base, "", now)
+    }
+
+    /// Creates the files of an empty segment with a suffix to their names.
+    pub(super) fn create_as(
+        disk: &mut dyn Disk,
+        dir: &str,
+        base: Offset,
+        suffix: &str,
+        now: Timestamp,
+    ) -> Result<Self, LogError> {
+        let mut file = |extension| create_anew(disk, &(path(dir, base, extension) + suffix));
+        let [log, index, time_index] = EXTENSIONS;
+        let (log, index, time_index) = (file(log)?, file(index)?, file(time_index)?);
+        let indexes = (OffsetIndex::new(base, index), TimeIndex::new(base, time_index));
+        Ok(LogSegment::from_files(base, log, 0, indexes, now))
+    }
+
+    /// Gives the segment's files other suffixes to their names.
+    pub(super) fn rename(
+        &self,
+        disk: &mut dyn Disk,
+        dir: &str,
+        from: &str,
+        to: &str,
+    ) -> Result<(), LogError> {
+        for extension in EXTENSIONS {
+            let name = path(dir, self.base_offset, extension);
+            disk.rename(&format!("{name}{from}"), &format!("{name}{to}"))?;
+        }
+        Ok(())
     }
 
     /// A segment of files that exist, with what their opening has found out of them.
@@ -130,8 +148,18 @@ impl LogSegment {
         dir: &str,
         base: Offset,
     ) -> Result<(), LogError> {
-        for extension in ["log", "index", "timeindex"] {
-            match disk.remove(&path(dir, base, extension)) {
+        LogSegment::remove_files_as(disk, dir, base, "")
+    }
+
+    /// Removes the files of a segment that have this suffix to their names.
+    pub(super) fn remove_files_as(
+        disk: &mut dyn Disk,
+        dir: &str,
+        base: Offset,
+        suffix: &str,
+    ) -> Result<(), LogError> {
+        for extension in EXTENSIONS {
+            match disk.remove(&(path(dir, base, extension) + suffix)) {
                 Ok(()) | Err(DiskError::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -80,6 +80,11 @@ impl FaultyDisk {
         self.operations
     }
 
+    /// Draws anew from now on: copies of one disk come to different ends.
+    pub fn reseed(&mut self, seed: u64) {
+        self.random = Random::stream(seed, "disk");
+    }
+
     /// Lets the power fail inside the operation of this number; the first one is 0.
     pub fn fail_power_at(&mut self, operation: u64) {
         self.power_fails_at = Some(operation);
