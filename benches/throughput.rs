@@ -6,6 +6,7 @@ mod cases;
 #[path = "../examples/throughput/groups.rs"]
 mod groups;
 #[path = "../examples/throughput/limit.rs"]
+#[allow(dead_code, reason = "the log's own cases are measured by the example")]
 mod limit;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -53,7 +54,7 @@ fn throughput(criterion: &mut Criterion) {
             (0..times).map(|_| cases::snapshot_restore(&cluster).unwrap()).sum()
         });
     });
-    criterion.bench_function("fork", |bench| bench.iter(|| cluster.fork()));
+    criterion.bench_function("fork", |bench| bench.iter(|| cluster.fork().unwrap()));
 }
 
 criterion_group!(benches, throughput);

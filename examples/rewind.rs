@@ -53,11 +53,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("  {entry}");
     }
 
-    let after = cluster.snapshot();
+    let after = cluster.snapshot()?;
     cluster.step_back()?;
     println!("one event back the stock is {}", cluster.view(stock));
     println!("what the event changed:");
-    let before = cluster.snapshot();
+    let before = cluster.snapshot()?;
     print!("{}", before.diff(&after));
     Ok(())
 }

@@ -10,6 +10,7 @@ pub mod config;
 pub mod error;
 pub mod hash;
 pub mod log;
+pub mod metadata;
 pub mod record;
 pub mod storage;
 pub mod types;
@@ -35,9 +36,10 @@ pub use cluster::{
 };
 pub use coordinator::GroupState;
 pub use error::{Error, ErrorCode};
+pub use log::RecoveryStep;
 pub use partition::Partition;
 pub use sim::{
-    Fault, GroupView, Journal, MemberView, Node, Pending, RandomFaults, StateDiff, View,
+    DiskFault, Fault, GroupView, Journal, MemberView, Node, Pending, RandomFaults, StateDiff, View,
 };
 pub use types::{BrokerId, EventId, Offset, Time, Timestamp, TopicName, TopicPartition};
 

@@ -203,7 +203,7 @@ fn strategies_that_cannot_be() {
 fn an_assignor_on_a_fork_is_given_anew() {
     let cluster = shop();
     let a = barista(&cluster, Own::default());
-    let fork = cluster.fork();
+    let fork = cluster.fork().unwrap();
     let mut bare = a.on(&fork).unwrap();
     let error = bare.poll(Duration::from_secs(5)).unwrap_err();
     assert_eq!(

@@ -15,7 +15,7 @@ fn a_record_sent_into_a_batch_of_the_snapshot_was_told_it_was_rewound() {
     let cluster = with_topic(Cluster::builder(), 1);
     let producer = cluster.producer([("linger.ms", "5")]).unwrap();
     let before = producer.send(Record::to("orders").value("before")).unwrap();
-    let snapshot = cluster.snapshot();
+    let snapshot = cluster.snapshot().unwrap();
     let undone = producer.send(Record::to("orders").value("undone")).unwrap();
     cluster.restore(&snapshot).unwrap();
     let after = producer.send(Record::to("orders").value("after")).unwrap();
@@ -38,7 +38,7 @@ fn a_fork_could_not_be_stepped_back() {
     let producer = cluster.producer(DEFAULTS).unwrap();
     send(&producer, &["a"]);
     producer.flush().unwrap();
-    let fork = cluster.fork();
+    let fork = cluster.fork().unwrap();
     for _ in 0..3 {
         fork.step_back().unwrap();
     }
@@ -54,7 +54,7 @@ fn a_poll_that_waits_is_given_up_in_a_copy() {
     let cluster = with_topic(Cluster::builder(), 1);
     let mut consumer = reader(&cluster, 1);
     let poll = consumer.begin_poll(Duration::from_secs(60)).unwrap();
-    let (snapshot, fork) = (cluster.snapshot(), cluster.fork());
+    let (snapshot, fork) = (cluster.snapshot().unwrap(), cluster.fork().unwrap());
     let mut forked = consumer.on(&fork).unwrap();
     assert_eq!(forked.poll(SECOND).map(|records| records.len()), Ok(0));
     cluster.restore(&snapshot).unwrap();
@@ -82,7 +82,7 @@ fn an_operation_that_could_not_drive_is_given_up() {
 #[test]
 fn a_handle_is_bound_to_no_stranger() {
     let (one, other) = (with_topic(Cluster::builder(), 1), with_topic(Cluster::builder(), 1));
-    let fork = one.fork();
+    let fork = one.fork().unwrap();
     let (producer, consumer) = (one.producer(DEFAULTS).unwrap(), reader(&one, 1));
     for stranger in [&other, &fork] {
         drop(stranger.producer(DEFAULTS).unwrap());
@@ -90,7 +90,7 @@ fn a_handle_is_bound_to_no_stranger() {
         assert_eq!(producer.on(stranger).map(drop), Err(Error::Rewound));
         assert_eq!(consumer.on(stranger).map(drop), Err(Error::Rewound));
     }
-    assert!(producer.on(&one.fork()).is_ok());
+    assert!(producer.on(&one.fork().unwrap()).is_ok());
 }
 
 /// What one consumer had been given was lost when another one failed in the same round.

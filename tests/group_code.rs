@@ -64,14 +64,14 @@ fn a_listener_may_put_the_world_back() {
         }
     });
     consumer.subscribe_with(["orders"], listener).unwrap();
-    *snapshot.lock().unwrap() = Some(cluster.snapshot());
+    *snapshot.lock().unwrap() = Some(cluster.snapshot().unwrap());
     assert!(matches!(consumer.poll(SECOND), Err(Error::Rewound)));
     assert!(consumer.assignment().is_empty());
     assert!(consumer.poll(SECOND).unwrap().is_empty());
     assert_eq!((told.lock().unwrap().as_slice(), consumer.assignment().len()), (&[2, 2][..], 2));
 
     // By a call that has been begun, too.
-    *snapshot.lock().unwrap() = Some(cluster.snapshot());
+    *snapshot.lock().unwrap() = Some(cluster.snapshot().unwrap());
     consumer.unsubscribe().unwrap();
     consumer.subscribe(["orders"]).unwrap();
     assert!(consumer.begin_poll(SECOND).unwrap().wait().unwrap().is_empty());
@@ -87,7 +87,10 @@ fn a_listener_runs_once_more_in_a_world_from_the_middle_of_it() {
     let (all, taken) = (told.clone(), middle.clone());
     let listener = OnAssigned(move |_: &mut Consumer, partitions: &[TopicPartition]| {
         all.lock().unwrap().push(partitions.len());
-        taken.lock().unwrap().get_or_insert_with(|| (world.snapshot(), world.fork()));
+        taken
+            .lock()
+            .unwrap()
+            .get_or_insert_with(|| (world.snapshot().unwrap(), world.fork().unwrap()));
         Ok(())
     });
     consumer.subscribe_with(["orders"], listener).unwrap();
@@ -104,7 +107,7 @@ fn a_listener_runs_once_more_in_a_world_from_the_middle_of_it() {
         all.lock().unwrap().push(partitions.len());
         partitions.iter().try_for_each(|partition| consumer.seek(partition.clone(), 0))
     });
-    let bare = fork.fork();
+    let bare = fork.fork().unwrap();
     consumer.on(&fork).unwrap().with_listener(listener).poll(SECOND).unwrap();
     assert_eq!((forked.lock().unwrap().as_slice(), told.lock().unwrap().len()), (&[2][..], 2));
     let mut alone = consumer.on(&bare).unwrap();
@@ -324,7 +327,7 @@ fn a_snapshot_in_the_middle_of_unsubscribe() {
     let (kept, count) = (snapshot.clone(), told.clone());
     let listener = OnRevoked(move |_: &mut Consumer| {
         *count.lock().unwrap() += 1;
-        kept.lock().unwrap().get_or_insert_with(|| world.snapshot());
+        kept.lock().unwrap().get_or_insert_with(|| world.snapshot().unwrap());
     });
     consumer.subscribe_with(["orders"], listener).unwrap();
     consumer.poll(SECOND).unwrap();

@@ -217,7 +217,7 @@ impl Stage {
                 Ok(())
             }
             "snapshot" => {
-                self.snapshot = Some(self.cluster.snapshot());
+                self.snapshot = Some(self.cluster.snapshot().unwrap());
                 Ok(())
             }
             "restore" => self.cluster.restore(self.snapshot.as_ref().unwrap()),

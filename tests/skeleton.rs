@@ -15,7 +15,7 @@ fn a_record_goes_through_every_layer_and_back() {
     let delivered = delivery.try_result().unwrap().unwrap();
     assert_eq!(delivered.offset, 0);
 
-    let before = cluster.snapshot();
+    let before = cluster.snapshot().unwrap();
     let mut consumer = cluster.consumer([("auto.offset.reset", "earliest")]).unwrap();
     consumer.assign([("orders", delivered.partition)]).unwrap();
     let records = consumer.poll(Duration::from_secs(5)).unwrap();

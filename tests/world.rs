@@ -34,7 +34,7 @@ fn a_snapshot_stepped_twice_gives_one_trace() {
     let cluster = with_topic(Cluster::builder().seed(3).latency(latency.0, latency.1), 3);
     let producer = cluster.producer(DEFAULTS).unwrap();
     send(&producer, &["a", "b", "c"]);
-    let snapshot = cluster.snapshot();
+    let snapshot = cluster.snapshot().unwrap();
     let run = || {
         while cluster.step().unwrap().is_some_and(|event| event.0 < 60) {}
         (cluster.trace().fingerprint(), cluster.trace().to_string(), cluster.describe())
@@ -54,7 +54,7 @@ fn a_fork_goes_its_own_way() {
     send(&producer, &["both"]);
     producer.flush().unwrap();
 
-    let fork = cluster.fork();
+    let fork = cluster.fork().unwrap();
     let (fork_producer, mut fork_consumer) =
         (producer.on(&fork).unwrap(), consumer.on(&fork).unwrap());
     send(&producer, &["here"]);
@@ -71,7 +71,7 @@ fn restore_keeps_older_handles_and_fences_younger_ones() {
     let producer = cluster.producer(DEFAULTS).unwrap();
     send(&producer, &["kept"]);
     producer.flush().unwrap();
-    let snapshot = cluster.snapshot();
+    let snapshot = cluster.snapshot().unwrap();
 
     send(&producer, &["undone"]);
     producer.flush().unwrap();
@@ -338,7 +338,7 @@ fn an_invariant_stops_the_run_at_the_event_that_broke_it() {
 fn a_diff_names_what_changed() {
     let cluster = with_topic(Cluster::builder(), 1);
     let producer = cluster.producer(DEFAULTS).unwrap();
-    let before = cluster.snapshot();
+    let before = cluster.snapshot().unwrap();
     assert_eq!(cluster.diff(&before).changes, []);
     send(&producer, &["a"]);
     producer.flush().unwrap();

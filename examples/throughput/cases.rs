@@ -93,7 +93,7 @@ pub fn snapshot_restore(cluster: &Cluster) -> Outcome<Duration> {
     let producer = cluster.producer([("linger.ms", "0")])?;
     producer.send(Record::to("orders").value("one more"))?.wait()?;
     let start = Instant::now();
-    let snapshot = cluster.snapshot();
+    let snapshot = cluster.snapshot()?;
     cluster.restore(&snapshot)?;
     let took = start.elapsed();
     producer.send(Record::to("orders").value("and one"))?.wait()?;

@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     for (name, case) in LOG_CASES {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {
-            println!("{}", beside_its_limit(name, case)?);
+            println!("{}", beside_its_limit(name, &case)?);
         }
     }
     Ok(())
@@ -123,11 +123,11 @@ const LOG_CASES: [(&str, LogCase); 4] = [
 ];
 
 /// Measures a case and its limit in turn, five times; prints the round with the median ratio.
-fn beside_its_limit(name: &str, case: LogCase) -> Result<String, Box<dyn Error>> {
+fn beside_its_limit(name: &str, case: &LogCase) -> Result<String, Box<dyn Error>> {
     let mut rounds = Vec::new();
     for _ in 0..5 {
-        let limit = (case.limit)(&case);
-        rounds.push(((case.run)(&case)?, limit));
+        let limit = (case.limit)(case);
+        rounds.push(((case.run)(case)?, limit));
     }
     let ratio = |(took, limit): &(Duration, Duration)| took.as_secs_f64() / limit.as_secs_f64();
     rounds.sort_by(|a, b| ratio(a).total_cmp(&ratio(b)));
@@ -247,7 +247,7 @@ fn small_fork() -> Result<String, Box<dyn Error>> {
     let (cluster, _) = cases::filled(10, 100)?;
     let (start, forks) = (Instant::now(), 20_000);
     for _ in 0..forks {
-        std::hint::black_box(cluster.fork());
+        std::hint::black_box(cluster.fork()?);
     }
     let seconds = start.elapsed().as_secs_f64();
     Ok(format!(

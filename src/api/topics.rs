@@ -96,3 +96,21 @@ pub struct TopicResult {
     /// More about an error.
     pub error_message: Option<String>,
 }
+
+impl CreatableTopicResult {
+    /// What could not be written did not happen; an error that there is stays.
+    pub fn fail(&mut self, error: ErrorCode) {
+        if self.error_code.is_none() {
+            self.error_code = error;
+        }
+    }
+}
+
+impl TopicResult {
+    /// What could not be written did not happen; an error that there is stays.
+    pub fn fail(&mut self, error: ErrorCode) {
+        if self.error_code.is_none() {
+            self.error_code = error;
+        }
+    }
+}

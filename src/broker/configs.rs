@@ -76,7 +76,10 @@ impl Broker {
         for resource in &request.resources {
             let (error_code, error_message) = match self.plan_changes(resource) {
                 Ok(records) => {
-                    self.commit(now, &records);
+                    if let Err(error) = self.commit(now, &records) {
+                        responses.push(answer(resource, error, None));
+                        continue;
+                    }
                     let name = || TopicName::from(resource.resource_name.as_str());
                     let topic = (resource.resource_type == ConfigResourceType::Topic).then(name);
                     self.event(BrokerEvent::ConfigsChanged { topic });
@@ -84,12 +87,7 @@ impl Broker {
                 }
                 Err((code, why)) => (code, Some(why)),
             };
-            responses.push(AlterConfigsResourceResponse {
-                error_code,
-                error_message,
-                resource_type: resource.resource_type,
-                resource_name: resource.resource_name.clone(),
-            });
+            responses.push(answer(resource, error_code, error_message));
         }
         IncrementalAlterConfigsResponse { responses }
     }
@@ -127,6 +125,15 @@ impl Broker {
         }
         Ok(records)
     }
+}
+
+fn answer(
+    resource: &AlterConfigsResource,
+    error_code: ErrorCode,
+    error_message: Option<String>,
+) -> AlterConfigsResourceResponse {
+    let (resource_type, resource_name) = (resource.resource_type, resource.resource_name.clone());
+    AlterConfigsResourceResponse { error_code, error_message, resource_type, resource_name }
 }
 
 /// The value after one change, validated; `None` for back to the default.

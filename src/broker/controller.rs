@@ -48,6 +48,8 @@ pub struct ControllerContext<'a> {
     pub config: &'a BrokerConfig,
     /// The brokers that may hold replicas, in the order of their ids.
     pub brokers: &'a [BrokerId],
+    /// Where each of them keeps its replicas.
+    pub directory_id: TopicId,
 }
 
 impl ControllerContext<'_> {
@@ -84,7 +86,7 @@ impl ControllerContext<'_> {
                 Ok(plan) => {
                     let topic_id = new_topic_id(self.image, ids);
                     let answer = plan.answer(name, topic_id);
-                    records.extend(plan.records(name, topic_id));
+                    records.extend(plan.records(name, topic_id, self.directory_id));
                     created.push(name.clone());
                     answer
                 }
@@ -227,7 +229,8 @@ impl ControllerContext<'_> {
         check_batch_size(more)?;
         let factor = image.partitions.values().next().map_or(1, |p| p.replicas.len());
         let plan = self.place(current, more as usize, factor)?;
-        Ok(partition_records(image.topic_id, current as i32, plan).collect())
+        let directory = self.directory_id;
+        Ok(partition_records(image.topic_id, current as i32, plan, directory).collect())
     }
 
     /// A broker is gone: the partitions that it led have no leader, in a new epoch.
@@ -239,7 +242,12 @@ impl ControllerContext<'_> {
     /// new epoch.
     pub fn unfence(&self, back: BrokerId) -> Vec<MetadataRecord> {
         self.lead_anew(|partition| {
-            (partition.leader == NO_LEADER && partition.isr.contains(&back)).then_some(back)
+            // Kafka empties the set of those in sync when the last one goes, and remembers it.
+            let in_sync = match partition.isr.is_empty() {
+                true => partition.replicas == [back],
+                false => partition.isr.contains(&back),
+            };
+            (partition.leader == NO_LEADER && in_sync).then_some(back)
         })
     }
 
@@ -250,14 +258,12 @@ impl ControllerContext<'_> {
         let mut records = Vec::new();
         for (_, topic) in self.image.topics() {
             for (&partition, image) in &topic.partitions {
-                let Some(leader) = new_leader(image) else { continue };
-                records.push(MetadataRecord::Partition {
+                let Some(new_leader) = new_leader(image) else { continue };
+                records.push(MetadataRecord::PartitionChange {
                     topic_id: topic.topic_id,
                     partition,
-                    replicas: image.replicas.clone(),
-                    isr: image.isr.clone(),
-                    leader,
-                    leader_epoch: LeaderEpoch(image.leader_epoch.0 + 1),
+                    isr: (new_leader.0 >= 0 && image.isr.is_empty()).then(|| vec![new_leader]),
+                    leader: Some(new_leader),
                 });
             }
         }
@@ -277,14 +283,19 @@ impl TopicPlan {
         }
     }
 
-    fn records(self, name: &TopicName, topic_id: TopicId) -> Vec<MetadataRecord> {
+    fn records(
+        self,
+        name: &TopicName,
+        topic_id: TopicId,
+        directory: TopicId,
+    ) -> Vec<MetadataRecord> {
         let mut records = vec![MetadataRecord::Topic { name: name.clone(), topic_id }];
         records.extend(self.configs.iter().map(|(config, value)| MetadataRecord::TopicConfig {
             topic: name.clone(),
             name: config.clone(),
             value: Some(value.clone()),
         }));
-        records.extend(partition_records(topic_id, 0, self.replicas));
+        records.extend(partition_records(topic_id, 0, self.replicas, directory));
         records
     }
 }
@@ -324,12 +335,14 @@ fn partition_records(
     topic_id: TopicId,
     first: i32,
     plan: Vec<Vec<BrokerId>>,
+    directory: TopicId,
 ) -> impl Iterator<Item = MetadataRecord> {
     (first..).zip(plan).map(move |(partition, replicas)| MetadataRecord::Partition {
         topic_id,
         partition,
         leader: replicas[0],
         isr: replicas.clone(),
+        directories: vec![directory; replicas.len()],
         replicas,
         leader_epoch: LeaderEpoch(0),
     })

@@ -78,7 +78,18 @@ impl Broker {
         };
         partition.check_leader(LeaderEpoch::UNKNOWN).map_err(|code| (code, None))?;
         let bytes = records.size_in_bytes() as u32;
-        let appended = partition.append(&mut self.disk, now, records)?;
+        let (durable, was) = (partition.log().is_durable(), partition.log().recovery_point());
+        let appended = match partition.append(&mut self.disk, now, records) {
+            Ok(appended) => appended,
+            Err(refusal) => {
+                if let Some(why) = partition.offline() {
+                    let (partition, why) = (name, why.to_owned());
+                    self.event(BrokerEvent::LogFailed { partition, why });
+                }
+                return Err(refusal);
+            }
+        };
+        let flushed = partition.log().recovery_point() > was;
         let moved = partition.advance_high_watermark();
         let result = ProducedPartition {
             partition: name.clone(),
@@ -89,6 +100,12 @@ impl Broker {
             error_message: None,
         };
         self.tell_append(&name, &appended, bytes);
+        if durable {
+            self.note_append(now);
+        }
+        if flushed {
+            self.note_flush(now, &name);
+        }
         if let Some(moved) = moved {
             let (from, to) = (moved.from, moved.to);
             self.event(BrokerEvent::HighWatermark { partition: name, from, to });

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::{ConfigValue, Overrides};
+use crate::metadata::Message;
 use crate::types::{BrokerId, LeaderEpoch, TopicId, TopicName};
 
 /// One decision of the controller, named as Kafka names its metadata records.
@@ -14,7 +15,7 @@ use crate::types::{BrokerId, LeaderEpoch, TopicId, TopicName};
 pub enum MetadataRecord {
     /// A topic exists.
     Topic { name: TopicName, topic_id: TopicId },
-    /// A partition exists, or is led anew.
+    /// A partition exists.
     Partition {
         topic_id: TopicId,
         partition: i32,
@@ -22,6 +23,16 @@ pub enum MetadataRecord {
         isr: Vec<BrokerId>,
         leader: BrokerId,
         leader_epoch: LeaderEpoch,
+        /// In which directory each replica lies.
+        directories: Vec<TopicId>,
+    },
+    /// A partition is led anew, or others are in sync. A leader that is given, also the same, or
+    /// none (−1), begins an epoch.
+    PartitionChange {
+        topic_id: TopicId,
+        partition: i32,
+        isr: Option<Vec<BrokerId>>,
+        leader: Option<BrokerId>,
     },
     /// A config of a topic is set, or with `None` back at its default.
     TopicConfig { topic: TopicName, name: String, value: Option<ConfigValue> },
@@ -29,6 +40,8 @@ pub enum MetadataRecord {
     BrokerConfig { name: String, value: Option<ConfigValue> },
     /// A topic is gone.
     RemoveTopic { topic_id: TopicId },
+    /// What is of no account here, but stands in Kafka's log.
+    Other(Message),
 }
 
 /// A topic of the image.
@@ -72,6 +85,7 @@ impl MetadataImage {
                 isr,
                 leader,
                 leader_epoch,
+                ..
             } => {
                 let topic = self.names.get(&topic_id).and_then(|name| self.topics.get_mut(name));
                 if let Some(topic) = topic {
@@ -79,6 +93,19 @@ impl MetadataImage {
                     topic.partitions.insert(partition, image);
                 }
             }
+            MetadataRecord::PartitionChange { topic_id, partition, isr, leader } => {
+                let topic = self.names.get(&topic_id).and_then(|name| self.topics.get_mut(name));
+                if let Some(image) = topic.and_then(|topic| topic.partitions.get_mut(&partition)) {
+                    if let Some(isr) = isr {
+                        image.isr = isr;
+                    }
+                    if let Some(leader) = leader {
+                        image.leader = leader;
+                        image.leader_epoch = LeaderEpoch(image.leader_epoch.0 + 1);
+                    }
+                }
+            }
+            MetadataRecord::Other(_) => {}
             MetadataRecord::TopicConfig { topic, name, value } => {
                 if let Some(image) = self.topics.get_mut(&topic) {
                     image.configs.set(name, value);
@@ -139,6 +166,7 @@ mod tests {
             isr: vec![BrokerId(1)],
             leader: BrokerId(1),
             leader_epoch: LeaderEpoch(0),
+            directories: Vec::new(),
         };
         let config =
             MetadataRecord::TopicConfig { topic: name, name: "retention.ms".to_owned(), value };

@@ -15,22 +15,25 @@
 //!
 //! # Simplifications versus Kafka
 //!
-//! There is one broker, which is the controller, too; its metadata log holds typed values, not
-//! `__cluster_metadata-0`'s bytes. Configs are set for a topic or for all brokers, not for one. A
-//! broker that crashes keeps its logs as they were, with indexes and high watermarks: nothing is
-//! read from files when it restarts, which takes no time.
+//! There is one broker, which is the controller, too. Configs are set for a topic or for all
+//! brokers, not for one. On a disk in memory a broker that crashes keeps its logs as they were, with
+//! indexes and high watermarks. A restart takes no time.
 
 mod configs;
 mod controller;
 mod data;
 mod groups;
 pub mod metadata;
+mod metadata_log;
+mod metadata_messages;
 mod offsets;
 mod purgatory;
 #[cfg(test)]
 mod recordings;
+mod storage;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -41,14 +44,17 @@ use crate::config::{BrokerConfig, Overrides, TopicConfig};
 pub use crate::coordinator::GroupState;
 use crate::coordinator::{GroupCoordinator, GroupRequest};
 use crate::error::ErrorCode;
-use crate::log::RollReason;
+use crate::log::{RecoveryStep, RollReason};
 use crate::partition::Partition;
 use crate::random::Random;
-use crate::storage::{Disk, MemoryDisk};
-use crate::types::{BrokerId, Offset, Time, TopicName, TopicPartition};
+use crate::storage::{BrokerDisk, Disk};
+use crate::types::{BrokerId, Offset, Time, TopicId, TopicName, TopicPartition};
 
 use metadata::{MetadataImage, MetadataRecord};
+use metadata_log::{METADATA_TOPIC, MetadataLog};
 use purgatory::Purgatory;
+pub use storage::{ClusterId, StartError};
+use timers::Timers;
 
 /// Names a client's connection; later ones have higher numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -151,6 +157,37 @@ pub enum BrokerEvent {
         /// Its generation now.
         generation: i32,
     },
+    /// The broker has started on a disk that outlives it.
+    Started {
+        /// Whether it had been stopped, not killed.
+        clean: bool,
+    },
+    /// Something that the opening of a log has done.
+    Recovered {
+        /// Which log.
+        partition: TopicPartition,
+        /// What.
+        step: RecoveryStep,
+    },
+    /// Everything up to here is durable.
+    Flushed {
+        /// Where.
+        partition: TopicPartition,
+        /// Below which offset.
+        recovery_point: Offset,
+    },
+    /// A log is offline: its disk has failed.
+    LogFailed {
+        /// Which.
+        partition: TopicPartition,
+        /// What the disk said.
+        why: String,
+    },
+    /// A directory was set aside that belongs to no topic.
+    Stray {
+        /// Whose it was.
+        partition: TopicPartition,
+    },
     /// Configs of a topic, or of all brokers, changed.
     ConfigsChanged {
         /// The topic; `None` for the brokers.
@@ -165,8 +202,16 @@ pub struct Broker {
     cluster_id: String,
     static_configs: Overrides,
     config: BrokerConfig,
-    disk: MemoryDisk,
-    metadata_log: Vec<MetadataRecord>,
+    disk: BrokerDisk,
+    /// The cluster that the directory has to belong to, if that was said.
+    expected_cluster_id: Option<String>,
+    directory_id: TopicId,
+    broker_epoch: i64,
+    started_at: Time,
+    metadata_log: MetadataLog,
+    /// What the last start had to do to the logs.
+    recovery: Vec<(TopicPartition, RecoveryStep)>,
+    timers: Timers,
     image: MetadataImage,
     /// What was told of topics since the image last changed.
     described: BTreeMap<TopicName, Arc<MetadataTopic>>,
@@ -182,15 +227,31 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// A broker without topics. `static_configs` are what its properties file would hold.
-    pub fn new(id: BrokerId, cluster_id: String, static_configs: Overrides, seed: u64) -> Self {
-        Broker {
+    /// A broker with what its disk holds. `static_configs` are what its properties file would say.
+    ///
+    /// # Errors
+    /// Why it cannot start on this disk.
+    pub fn new(
+        id: BrokerId,
+        cluster_id: &ClusterId,
+        static_configs: Overrides,
+        seed: u64,
+        disk: BrokerDisk,
+        now: Time,
+    ) -> Result<Self, StartError> {
+        let mut broker = Broker {
             id,
-            cluster_id,
+            cluster_id: cluster_id.to_string(),
             config: BrokerConfig::from_overrides(&static_configs),
             static_configs,
-            disk: MemoryDisk::new(),
-            metadata_log: Vec::new(),
+            disk,
+            expected_cluster_id: cluster_id.expected(),
+            directory_id: TopicId::ZERO,
+            broker_epoch: -1,
+            started_at: now,
+            metadata_log: MetadataLog::new(),
+            recovery: Vec::new(),
+            timers: Timers::default(),
             image: MetadataImage::default(),
             described: BTreeMap::new(),
             partitions: BTreeMap::new(),
@@ -200,7 +261,11 @@ impl Broker {
             coordinators: BTreeMap::new(),
             coordinates_since: BTreeMap::new(),
             effects: Vec::new(),
+        };
+        if broker.disk.is_durable() {
+            broker.start(now)?;
         }
+        Ok(broker)
     }
 
     pub fn id(&self) -> BrokerId {
@@ -214,6 +279,35 @@ impl Broker {
     /// Where its files lie.
     pub fn disk(&self) -> &dyn Disk {
         &self.disk
+    }
+
+    /// Where its files lie, to break something.
+    pub fn disk_mut(&mut self) -> &mut BrokerDisk {
+        &mut self.disk
+    }
+
+    /// Whether its files lie in a directory of the operating system.
+    pub fn lies_in_a_directory(&self) -> bool {
+        matches!(self.disk, BrokerDisk::Directory(_))
+    }
+
+    /// Lets go of its directory, if it has one: it cannot start again.
+    pub fn leave_directory(&mut self) {
+        if self.lies_in_a_directory() {
+            self.disk = self.disk.clone();
+        }
+    }
+
+    /// Its machine has no power any more.
+    pub fn power_off(&mut self) {
+        if let BrokerDisk::Faulty(disk) = &mut self.disk {
+            disk.power_off();
+        }
+    }
+
+    /// The time when it started: not before what its directory tells of.
+    pub fn started_at(&self) -> Time {
+        self.started_at
     }
 
     pub fn partitions(&self) -> &BTreeMap<TopicPartition, Partition> {
@@ -277,7 +371,9 @@ impl Broker {
 
     /// When [`on_deadline`](Broker::on_deadline) wants to be called.
     pub fn next_deadline(&self) -> Option<Time> {
-        self.purgatory.next_deadline().into_iter().chain(self.next_group_deadline()).min()
+        let deadlines =
+            [self.purgatory.next_deadline(), self.next_group_deadline(), self.timers.next()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Answers the requests whose time is up, and lets groups do what is due.
@@ -288,6 +384,7 @@ impl Broker {
             self.reply(fetch.connection, fetch.correlation_id, Response::Fetch(response));
         }
         self.on_group_deadline(now);
+        self.on_storage_deadline(now);
         std::mem::take(&mut self.effects)
     }
 
@@ -296,21 +393,44 @@ impl Broker {
         self.purgatory.forget(connection);
     }
 
-    /// Comes back after a crash: what was on the disk is there, delayed requests are not, and the
-    /// image is built again from the metadata log.
+    /// Comes back after a crash or a stop: what is on the disk is there, delayed requests are not,
+    /// and the image is built again from the metadata log.
     ///
     /// The controller took the broker for gone and then for there again, as Kafka's does even
     /// when no other broker could lead meanwhile: each partition's leader epoch rises by two.
-    pub fn restart(&mut self, now: Time) {
+    ///
+    /// # Errors
+    /// Why it cannot start.
+    pub fn restart(&mut self, now: Time) -> Result<Vec<BrokerEffect>, StartError> {
         self.purgatory = Purgatory::default();
         self.image = MetadataImage::default();
-        for record in &self.metadata_log {
-            self.image.replay(record);
+        self.described.clear();
+        if self.disk.is_durable() {
+            self.partitions.clear();
+            self.coordinators.clear();
+            self.coordinates_since.clear();
+            self.timers = Timers::default();
+            if let BrokerDisk::Faulty(disk) = &mut self.disk {
+                disk.power_on();
+            }
+            self.start(now)?;
+        } else {
+            let records = self.metadata_log.records(&self.disk).map_err(|e| e.to_string())?;
+            for record in &records {
+                self.image.replay(record);
+            }
+            self.lead_again(now);
         }
+        Ok(std::mem::take(&mut self.effects))
+    }
+
+    /// The controller saw the broker go, and come back.
+    fn lead_again(&mut self, now: Time) {
         let fenced = self.controller().fence(self.id);
-        self.commit(now, &fenced);
+        // A disk that fails here fails with the next request, too.
+        let _ = self.commit(now, &fenced);
         let unfenced = self.controller().unfence(self.id);
-        self.commit(now, &unfenced);
+        let _ = self.commit(now, &unfenced);
         self.load_groups(now);
     }
 
@@ -323,8 +443,15 @@ impl Broker {
     }
 
     /// Appends decisions to the metadata log, replays them, and carries them out.
-    fn commit(&mut self, now: Time, records: &[MetadataRecord]) {
-        self.metadata_log.extend_from_slice(records);
+    ///
+    /// # Errors
+    /// `KAFKA_STORAGE_ERROR` when they cannot be written: nothing was decided then.
+    fn commit(&mut self, now: Time, records: &[MetadataRecord]) -> Result<(), ErrorCode> {
+        if let Err(error) = self.metadata_log.append(&mut self.disk, now, records) {
+            let partition = TopicPartition::new(METADATA_TOPIC, 0);
+            self.event(BrokerEvent::LogFailed { partition, why: error.to_string() });
+            return Err(ErrorCode::KafkaStorageError);
+        }
         self.described.clear();
         for record in records {
             self.image.replay(record);
@@ -334,6 +461,7 @@ impl Broker {
         for record in records {
             self.carry_out(now, record, &mut last);
         }
+        Ok(())
     }
 
     /// Brings the replicas on this broker in line with one record of the image. `last` keeps the
@@ -345,22 +473,17 @@ impl Broker {
         last: &mut Option<(TopicName, TopicConfig)>,
     ) {
         match record {
-            MetadataRecord::Topic { .. } => {}
-            MetadataRecord::Partition {
-                topic_id, partition, leader, leader_epoch, isr, ..
-            } => {
+            MetadataRecord::Topic { .. } | MetadataRecord::Other(_) => {}
+            MetadataRecord::Partition { topic_id, partition, .. }
+            | MetadataRecord::PartitionChange { topic_id, partition, .. } => {
                 let Some(name) = self.image.topic_name(*topic_id).cloned() else { return };
                 let name = TopicPartition::new(name, *partition);
                 if last.as_ref().is_none_or(|(topic, _)| *topic != name.topic) {
                     *last = Some((name.topic.clone(), self.topic_config(&name.topic)));
                 }
                 let Some((_, config)) = last else { return };
-                let new = || Partition::new(name.clone(), *topic_id, self.id, config.clone());
-                let replica = self.partitions.entry(name.clone()).or_insert_with(new);
-                replica.set_leader(*leader, *leader_epoch, isr.clone());
-                if *leader == self.id && &*name.topic == groups::OFFSETS_TOPIC {
-                    self.coordinates_since.insert(*partition, now);
-                }
+                let config = config.clone();
+                self.follow_image(now, &name, *topic_id, config);
             }
             MetadataRecord::TopicConfig { topic, .. } => {
                 *last = None;
@@ -372,11 +495,44 @@ impl Broker {
             }
             MetadataRecord::RemoveTopic { topic_id } => {
                 let of_topic = |_: &TopicPartition, p: &mut Partition| p.topic_id() == *topic_id;
-                for (_, partition) in self.partitions.extract_if(.., of_topic) {
-                    // Files that a failing disk keeps are no part of any log any more.
-                    let _ = partition.remove(&mut self.disk);
+                let gone: Vec<_> = self.partitions.extract_if(.., of_topic).collect();
+                for (_, partition) in gone {
+                    self.remove_partition(now, partition);
                 }
             }
+        }
+    }
+
+    /// Lets a replica know who leads; makes it, if there is none.
+    fn follow_image(
+        &mut self,
+        now: Time,
+        name: &TopicPartition,
+        topic_id: TopicId,
+        config: TopicConfig,
+    ) {
+        let topic = self.image.topic(&name.topic);
+        let Some(image) = topic.and_then(|topic| topic.partitions.get(&name.partition)) else {
+            return;
+        };
+        let (leader, epoch, isr) = (image.leader, image.leader_epoch, image.isr.clone());
+        if !self.partitions.contains_key(name) {
+            let replica = self.create_partition(now, name, topic_id, config);
+            self.partitions.insert(name.clone(), replica);
+        }
+        let Some(replica) = self.partitions.get_mut(name) else { return };
+        replica.set_leader(leader, epoch, isr);
+        if leader != self.id {
+            return;
+        }
+        if replica.log().is_durable()
+            && let Err(error) = replica.begin_leader_epoch(&mut self.disk)
+        {
+            let (partition, why) = (name.clone(), error.to_string());
+            self.event(BrokerEvent::LogFailed { partition, why });
+        }
+        if &*name.topic == groups::OFFSETS_TOPIC {
+            self.coordinates_since.insert(name.partition, now);
         }
     }
 

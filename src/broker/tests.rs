@@ -7,11 +7,18 @@ use crate::api::{
 };
 use crate::config::{IsolationLevel, parse_broker_file};
 use crate::record::{BatchBuilder, BatchOptions};
+use crate::storage::MemoryDisk;
 use crate::types::LeaderEpoch;
 
 fn broker(configs: &[(&str, &str)]) -> Broker {
     let configs = parse_broker_file(configs.iter().copied()).unwrap();
-    Broker::new(BrokerId(1), "test".to_owned(), configs, 1)
+    in_memory(configs)
+}
+
+/// A broker on a disk in memory.
+pub(super) fn in_memory(configs: Overrides) -> Broker {
+    let (cluster, disk) = (ClusterId::Any, BrokerDisk::Memory(MemoryDisk::new()));
+    Broker::new(BrokerId(1), &cluster, configs, 1, disk, Time::VIRTUAL_START).unwrap()
 }
 
 fn ask(broker: &mut Broker, request: Request) -> Response {
@@ -98,7 +105,7 @@ fn a_restarted_broker_led_in_the_old_epoch() {
     let orders = TopicPartition::new("orders", 0);
     assert_eq!(produce(&mut one, &orders), ErrorCode::None);
     for epoch in [2, 4] {
-        one.restart(Time::VIRTUAL_START);
+        one.restart(Time::VIRTUAL_START).unwrap();
         let told = metadata(&mut one, "orders").partitions[0].leader_epoch;
         assert_eq!((told, one.partitions[&orders].leader_epoch()), (LeaderEpoch(epoch), told));
         assert_eq!(produce(&mut one, &orders), ErrorCode::None);
@@ -118,9 +125,9 @@ fn the_image_is_what_the_log_says() {
     for topic in ["orders", "stock"] {
         metadata(&mut one, topic);
     }
-    one.restart(Time::VIRTUAL_START);
+    one.restart(Time::VIRTUAL_START).unwrap();
     let mut image = MetadataImage::default();
-    for record in &one.metadata_log {
+    for record in &one.metadata_log.records(&one.disk).unwrap() {
         image.replay(record);
     }
     assert_eq!(image, one.image);
@@ -224,7 +231,8 @@ fn a_group_is_found_written_and_read_again() {
     assert_eq!(find(&mut one).node_id, Some(BrokerId(1)));
     assert_eq!(one.image().topic("__consumer_offsets").unwrap().partitions.len(), 50);
     // An empty partition takes nothing of the disk, not even a file.
-    assert_eq!((one.disk.bytes(), one.disk.file_count()), (0, 0));
+    // There is nothing but the log of metadata.
+    assert_eq!(one.disk.list("").unwrap(), ["__cluster_metadata-0"]);
 
     let required = joined(&join(&mut one, start, 2, ""));
     assert_eq!(required.error_code, ErrorCode::MemberIdRequired);
@@ -257,7 +265,7 @@ fn a_group_is_found_written_and_read_again() {
     assert_eq!(one.partitions()[&partition].high_watermark(), 2);
     assert_eq!(one.batches(&partition, Offset::ZERO).len(), 2);
 
-    one.restart(delay);
+    one.restart(delay).unwrap();
     assert_eq!(heartbeat(&mut one, &id, 1), ErrorCode::None);
     assert_eq!(heartbeat(&mut one, &id, 2), ErrorCode::IllegalGeneration);
     assert_eq!(heartbeat(&mut one, "nobody", 1), ErrorCode::UnknownMemberId);
@@ -276,7 +284,7 @@ fn a_group_is_found_written_and_read_again() {
         panic!("another response");
     };
     assert_eq!(deleted.results[0].error_code, ErrorCode::None);
-    one.restart(delay);
+    one.restart(delay).unwrap();
     assert!(listed(&mut one).is_empty());
 }
 
@@ -326,7 +334,7 @@ fn committed_offsets_are_written_and_read_again() {
     let found = &before[0];
     assert_eq!((&*found.partition.topic, found.committed_offset), ("orders", Offset(42)));
     assert_eq!(found.metadata.as_deref(), Some("tuesday"));
-    one.restart(Time::VIRTUAL_START);
+    one.restart(Time::VIRTUAL_START).unwrap();
     assert_eq!(fetched(&mut one), before);
 }
 
@@ -350,7 +358,7 @@ fn offsets_are_written_with_topic_ids_and_expire_in_batches() {
     }
     let value = crate::config::parse_topic_override("max.message.bytes", "200").ok();
     let (topic, name) = (partition.topic.clone(), "max.message.bytes".to_owned());
-    one.commit(Time::VIRTUAL_START, &[MetadataRecord::TopicConfig { topic, name, value }]);
+    one.commit(Time::VIRTUAL_START, &[MetadataRecord::TopicConfig { topic, name, value }]).unwrap();
     // The first look at which a minute is over.
     let due = Time::VIRTUAL_START.after_ms(600_000);
     assert_eq!(one.next_deadline(), Some(due));

@@ -87,6 +87,7 @@ impl Broker {
             image: &self.image,
             config: &self.config,
             brokers: std::slice::from_ref(&self.id),
+            directory_id: self.directory_id,
         }
     }
 
@@ -96,9 +97,11 @@ impl Broker {
         request: &CreateTopicsRequest,
     ) -> CreateTopicsResponse {
         let mut ids = self.topic_ids.clone();
-        let (records, response) = self.controller().create_topics(request, &mut ids);
+        let (records, mut response) = self.controller().create_topics(request, &mut ids);
         self.topic_ids = ids;
-        self.commit(now, &records);
+        if let Err(error) = self.commit(now, &records) {
+            response.topics.iter_mut().for_each(|topic| topic.fail(error));
+        }
         for created in response.topics.iter().filter(|topic| topic.error_code.is_none()) {
             let partitions = created.num_partitions as u32;
             self.event(BrokerEvent::TopicCreated { topic: created.name.clone(), partitions });
@@ -111,9 +114,11 @@ impl Broker {
         now: Time,
         request: &DeleteTopicsRequest,
     ) -> DeleteTopicsResponse {
-        let (records, response) = self.controller().delete_topics(request);
+        let (records, mut response) = self.controller().delete_topics(request);
         let mut gone: Vec<_> = self.partitions.keys().cloned().collect();
-        self.commit(now, &records);
+        if let Err(error) = self.commit(now, &records) {
+            response.topics.iter_mut().for_each(|topic| topic.fail(error));
+        }
         gone.retain(|name| !self.partitions.contains_key(name));
         let mut deleted = Vec::new();
         for topic in response.topics.iter().filter(|topic| topic.error_code.is_none()) {
@@ -135,8 +140,10 @@ impl Broker {
         now: Time,
         request: &CreatePartitionsRequest,
     ) -> CreatePartitionsResponse {
-        let (records, response) = self.controller().create_partitions(request);
-        self.commit(now, &records);
+        let (records, mut response) = self.controller().create_partitions(request);
+        if let Err(error) = self.commit(now, &records) {
+            response.topics.iter_mut().for_each(|topic| topic.fail(error));
+        }
         let extended = response.topics.iter().filter(|topic| topic.error_code.is_none());
         for topic in extended.filter_map(|topic| topic.name.clone()) {
             let count = self.image.topic(&topic).map_or(0, |image| image.partitions.len());

@@ -1,14 +1,17 @@
 //! Setting up a cluster.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use super::Cluster;
 use super::driver::Driver;
 use super::entry::Shared;
+use crate::broker::ClusterId;
 use crate::error::Error;
 use crate::sim::trace::DEFAULT_TRACE_LIMIT;
-use crate::sim::{Journal, Latency, RandomFaults, Setup, Trace, World};
+use crate::sim::{DiskKind, Journal, Latency, RandomFaults, Setup, Trace, World};
+use crate::storage::DiskFaults;
 use crate::types::micros;
 
 /// Sets up a cluster.
@@ -26,7 +29,14 @@ impl ClusterBuilder {
         let latency = Latency { min_micros: 0, max_micros: 0 };
         let faults = RandomFaults::default();
         ClusterBuilder {
-            setup: Setup { seed: 0, latency, configs: BTreeMap::new(), faults },
+            setup: Setup {
+                seed: 0,
+                latency,
+                configs: BTreeMap::new(),
+                faults,
+                disk: DiskKind::Memory,
+                cluster_id: ClusterId::Any,
+            },
             latency_given: false,
             trace: true,
             journal: false,
@@ -56,6 +66,34 @@ impl ClusterBuilder {
     #[must_use]
     pub fn faults(mut self, rates: RandomFaults) -> Self {
         self.setup.faults = rates;
+        self
+    }
+
+    /// Keeps the brokers' files in a directory, in Kafka's own formats; makes it if there is none.
+    /// What was left there comes back: topics, configs, records, groups and their offsets, and
+    /// virtual time goes on where it ended. Dropping the cluster shuts its brokers down cleanly.
+    ///
+    /// A cluster in a directory has no snapshots, forks and journals.
+    #[must_use]
+    pub fn data_dir(mut self, path: impl AsRef<Path>) -> Self {
+        self.setup.disk = DiskKind::Directory(path.as_ref().to_owned());
+        self
+    }
+
+    /// Gives each broker a simulated disk that loses what is not durable when its power
+    /// [fails](Cluster::power_off), breaks [by script](Cluster::break_disk), and by chance at these
+    /// rates, drawn from the seed.
+    #[must_use]
+    pub fn faulty_disk(mut self, rates: DiskFaults) -> Self {
+        self.setup.disk = DiskKind::Faulty(rates);
+        self
+    }
+
+    /// The cluster's id: by default `kafkarium`, or whatever a directory says that was used before.
+    /// A directory of another cluster than this one is refused.
+    #[must_use]
+    pub fn cluster_id(mut self, id: impl Into<String>) -> Self {
+        self.setup.cluster_id = ClusterId::Expected(id.into());
         self
     }
 
@@ -96,7 +134,7 @@ impl ClusterBuilder {
     /// # Errors
     /// [`Error::Config`] for a broker config that cannot be, [`Error::InvalidArgument`] for rates
     /// of faults that exceed 1000 permille together and for a latency whose least is above its
-    /// most.
+    /// most, and for a journal of a directory; [`Error::Storage`] when the directory cannot be used.
     pub fn build(mut self) -> Result<Cluster, Error> {
         if self.real_time {
             let delay = "group.initial.rebalance.delay.ms".to_owned();
@@ -116,6 +154,10 @@ impl ClusterBuilder {
         if rates + u64::from(delay_permille) > 1000 {
             let why = "the rates of faults exceed 1000 permille together".to_owned();
             return Err(Error::InvalidArgument(why));
+        }
+        if self.journal && matches!(self.setup.disk, DiskKind::Directory(_)) {
+            let why = "there is no journal of a cluster in a directory: it could not be replayed";
+            return Err(Error::InvalidArgument(why.to_owned()));
         }
         let world = World::new(&self.setup)?;
         let trace = Trace::new(self.trace, DEFAULT_TRACE_LIMIT);

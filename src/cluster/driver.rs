@@ -387,3 +387,20 @@ impl Driver {
         }
     }
 }
+
+impl Driver {
+    /// Shuts all brokers down for good.
+    pub fn shut_down(&mut self) {
+        self.world.shut_down(&mut self.trace);
+    }
+}
+
+impl Drop for Driver {
+    /// What lies in a directory is to be found again: its brokers are shut down. Where nothing
+    /// outlives the world, there is nothing to do.
+    fn drop(&mut self) {
+        if self.world.lies_in_a_directory() {
+            self.shut_down();
+        }
+    }
+}

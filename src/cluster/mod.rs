@@ -54,10 +54,11 @@ use crate::client::consumer::Assignors;
 use crate::client::record::Record;
 use crate::config::{AdminConfig, ConsumerConfig, PartitionerKind, ProducerConfig};
 use crate::error::Error;
+use crate::log::RecoveryStep;
 use crate::sim::{
-    ClientConfig, Fault, Input, Journal, Node, Output, Pending, StateDiff, Trace, View,
+    ClientConfig, DiskFault, Fault, Input, Journal, Node, Output, Pending, StateDiff, Trace, View,
 };
-use crate::types::{BrokerId, EventId, Time};
+use crate::types::{BrokerId, EventId, Time, TopicPartition};
 
 use entry::Shared;
 use user_code::{Runner, UserCode};
@@ -281,12 +282,66 @@ impl Cluster {
         self.tell(Input::Crash(node.into()))
     }
 
-    /// A broker that crashed comes back with what is on its disk.
+    /// A broker that crashed or was stopped comes back with what is on its disk.
+    ///
+    /// # Errors
+    /// As [`crash`](Cluster::crash), and [`Error::Storage`] when it cannot start on its disk.
+    pub fn restart(&self, broker: BrokerId) -> Result<(), Error> {
+        self.tell(Input::Restart(broker))
+    }
+
+    /// A broker is shut down: it makes everything durable, and its next start need not read the
+    /// logs. On a disk in memory that is no different from a crash.
     ///
     /// # Errors
     /// As [`crash`](Cluster::crash).
-    pub fn restart(&self, broker: BrokerId) -> Result<(), Error> {
-        self.tell(Input::Restart(broker))
+    pub fn stop(&self, broker: BrokerId) -> Result<(), Error> {
+        self.tell(Input::Stop(broker))
+    }
+
+    /// Shuts all brokers down for good, and lets go of the directory, which can be opened again.
+    /// Handles that are left find nobody any more. Dropping the cluster and all of its handles does
+    /// the same.
+    ///
+    /// # Errors
+    /// [`Error::ConcurrentDrive`].
+    pub fn close(self) -> Result<(), Error> {
+        let mut driver = self.shared.enter()?;
+        driver.shut_down();
+        Ok(())
+    }
+
+    /// The power of a broker's machine fails: the broker crashes, and of what it wrote to a
+    /// [faulty disk](ClusterBuilder::faulty_disk) any part may be lost that was not made durable.
+    ///
+    /// # Errors
+    /// As [`crash`](Cluster::crash).
+    pub fn power_off(&self, broker: BrokerId) -> Result<(), Error> {
+        self.tell(Input::PowerOff(broker))
+    }
+
+    /// A broker makes all of its logs durable now.
+    ///
+    /// # Errors
+    /// As [`crash`](Cluster::crash).
+    pub fn flush_logs(&self, broker: BrokerId) -> Result<(), Error> {
+        self.tell(Input::FlushLogs(broker))
+    }
+
+    /// Something goes wrong with a broker's [faulty disk](ClusterBuilder::faulty_disk).
+    ///
+    /// # Errors
+    /// As [`crash`](Cluster::crash); [`Error::InvalidArgument`] when its disk is not one, or has no
+    /// such place.
+    pub fn break_disk(&self, broker: BrokerId, fault: DiskFault) -> Result<(), Error> {
+        self.tell(Input::BreakDisk(broker, fault))
+    }
+
+    /// What the brokers had to do to their logs when they last started.
+    #[must_use]
+    pub fn recovery(&self) -> Vec<(TopicPartition, RecoveryStep)> {
+        let driver = self.shared.look();
+        driver.world.brokers().flat_map(|broker| broker.recovery().to_vec()).collect()
     }
 
     /// A broker or a client does nothing for a while, as in a long garbage collection.
@@ -303,14 +358,29 @@ impl Cluster {
             Output::NoSuchNode(node) => {
                 Err(Error::InvalidArgument(format!("{node:?} does not exist")))
             }
+            Output::Refused(why) => Err(Error::InvalidArgument(why)),
+            Output::CannotStart(why) => Err(Error::Storage(why)),
             _ => driver.take_broken(),
         }
     }
 
     /// A copy of the whole world.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(&self.shared)
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a cluster in a directory, which cannot be copied.
+    pub fn snapshot(&self) -> Result<Snapshot, Error> {
+        self.check_copy()?;
+        Ok(Snapshot::new(&self.shared))
+    }
+
+    fn check_copy(&self) -> Result<(), Error> {
+        match self.shared.look().world.lies_in_a_directory() {
+            false => Ok(()),
+            true => Err(Error::InvalidArgument(
+                "a cluster in a directory cannot be copied: two cannot write to the same files"
+                    .to_owned(),
+            )),
+        }
     }
 
     /// Goes back to a snapshot of this cluster. Handles that are older than the snapshot go on from
@@ -327,10 +397,13 @@ impl Cluster {
 
     /// A cluster that is equal now and goes its own way from here. Handles are bound to it with
     /// their `on`.
-    #[must_use]
-    pub fn fork(&self) -> Cluster {
+    ///
+    /// # Errors
+    /// As [`snapshot`](Cluster::snapshot).
+    pub fn fork(&self) -> Result<Cluster, Error> {
+        self.check_copy()?;
         let fork = self.shared.look().fork();
-        Cluster { shared: Shared::new(fork) }
+        Ok(Cluster { shared: Shared::new(fork) })
     }
 
     /// Goes back to the moment before the last event; needs a journal.

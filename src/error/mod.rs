@@ -55,6 +55,9 @@ pub enum Error {
     CommitFailed(String),
     /// A partition that the consumer has not been assigned.
     NotAssigned(TopicPartition),
+    /// A broker cannot start on its disk: whose directory it is, what the system answered, or what
+    /// is wrong with a file, and where.
+    Storage(String),
     /// An argument that makes no sense; says which and why.
     InvalidArgument(String),
     /// The handle has been closed.
@@ -142,6 +145,7 @@ impl fmt::Display for Error {
                 "another thread drives this virtual clock: build the cluster with .real_time() to \
                  use threads, or drive several clients at once with poll_all"
             ),
+            Error::Storage(why) => write!(f, "the broker cannot start: {why}"),
             Error::Stalled { what } => {
                 write!(f, "nothing can happen any more while waiting for {what}")
             }

@@ -39,6 +39,7 @@ mod segment;
 mod segment_recovery;
 mod time_index;
 
+pub use checkpoint::{CheckpointError, parse_offsets, write_offsets};
 pub use config::LogConfig;
 pub use error::LogError;
 pub use leader_epochs::{EpochEntry, LeaderEpochs};

@@ -10,7 +10,7 @@ use crate::config::TopicConfig;
 use crate::error::ErrorCode;
 use crate::log::{Log, LogError, LogStart, RecoveryStep};
 use crate::storage::Disk;
-use crate::types::{BrokerId, Offset, Timestamp, TopicId, TopicPartition};
+use crate::types::{BrokerId, Offset, Time, Timestamp, TopicId, TopicPartition};
 
 impl Partition {
     /// A new replica with its directory.
@@ -26,6 +26,7 @@ impl Partition {
         now: Timestamp,
     ) -> Result<Self, LogError> {
         let mut partition = Partition::new(name, topic_id, broker, config);
+        partition.flushed_at = now;
         let dir = partition.name.to_string();
         partition.log = Log::create(disk, &dir, super::log_config(&partition.config), now)?;
         Ok(partition)
@@ -47,6 +48,7 @@ impl Partition {
         let mut partition = Partition::new(name, topic_id, broker, config);
         let dir = partition.name.to_string();
         let (log, steps) = Log::open(disk, &dir, super::log_config(&partition.config), start)?;
+        partition.flushed_at = start.now;
         let extent = log.log_start_offset()..=log.log_end_offset();
         partition.high_watermark = high_watermark.clamp(*extent.start(), *extent.end());
         partition.log = log;
@@ -82,20 +84,25 @@ impl Partition {
         self.attempt(|log| log.assign_leader_epoch(disk, epoch))
     }
 
-    /// Makes durable what lies below an offset.
-    ///
-    /// # Errors
-    /// What the disk answered; the replica is offline then.
-    pub fn flush_below(&mut self, disk: &mut dyn Disk, offset: Offset) -> Result<(), LogError> {
-        self.attempt(|log| log.flush_below(disk, offset))
-    }
-
     /// Makes durable all that was appended.
     ///
     /// # Errors
     /// What the disk answered; the replica is offline then.
     pub fn flush(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
         self.attempt(|log| log.flush(disk))
+    }
+
+    /// Whether what was appended has waited for `flush.ms` to be made durable.
+    #[must_use]
+    pub fn is_flush_due(&self, now: Time) -> bool {
+        let waited = now.timestamp().0.saturating_sub(self.flushed_at.0);
+        waited >= self.config.flush_ms
+    }
+
+    /// `file.delete.delay.ms`.
+    #[must_use]
+    pub fn file_delete_delay_ms(&self) -> i64 {
+        self.config.file_delete_delay_ms
     }
 
     /// Ends the log cleanly.
@@ -106,25 +113,19 @@ impl Partition {
         self.attempt(|log| log.close(disk))
     }
 
-    /// Makes durable what has to be after an append, by `flush.messages`, and what a new segment
-    /// follows. Says whether it did.
-    ///
-    /// # Errors
-    /// What the disk answered; the replica is offline then.
-    pub fn flush_if_due(
+    /// Sees to it that what was appended outlives this process: hands it over to the system, and
+    /// makes durable what has to be by `flush.messages`, and what a new segment follows.
+    pub(super) fn keep(
         &mut self,
         disk: &mut dyn Disk,
         rolled_at: Option<Offset>,
-    ) -> Result<bool, LogError> {
-        if !self.log.is_durable() {
-            return Ok(false);
+    ) -> Result<(), LogError> {
+        disk.hand_over()?;
+        let end = self.log.log_end_offset();
+        if end - self.log.recovery_point() >= self.config.flush_messages {
+            return self.log.flush(disk);
         }
-        let unflushed = self.log.log_end_offset() - self.log.recovery_point();
-        let due = match rolled_at {
-            _ if unflushed >= self.config.flush_messages => Some(self.log.log_end_offset()),
-            rolled => rolled,
-        };
-        due.map_or(Ok(false), |offset| self.flush_below(disk, offset).map(|()| true))
+        rolled_at.map_or(Ok(()), |offset| self.log.flush_below(disk, offset))
     }
 
     /// Does something with the log that its disk may refuse.

@@ -37,6 +37,8 @@ pub struct Partition {
     log: Log,
     /// Why it serves nothing any more: its disk has failed.
     offline: Option<String>,
+    /// When the log was last flushed, or opened.
+    flushed_at: Timestamp,
 }
 
 /// How far the high watermark moved.
@@ -69,6 +71,7 @@ impl Partition {
             config,
             log,
             offline: None,
+            flushed_at: Timestamp::NONE,
         }
     }
 
@@ -188,9 +191,19 @@ impl Partition {
             }
             TimestampType::LogAppendTime => batch.with_log_append_time(now.timestamp()),
         };
-        self.log
-            .append(disk, now.timestamp(), batch, self.leader_epoch)
-            .map_err(|error| (error.code(), Some(error.to_string())))
+        let appended = self.log.append(disk, now.timestamp(), batch, self.leader_epoch);
+        let kept = appended.and_then(|appended| {
+            if self.log.is_durable() {
+                self.keep(disk, appended.rolled.map(|roll| roll.new_base))?;
+            }
+            Ok(appended)
+        });
+        kept.map_err(|error| {
+            if let LogError::Disk(_) = error {
+                self.go_offline(error.to_string());
+            }
+            (error.code(), Some(error.to_string()))
+        })
     }
 
     fn check_timestamps(&self, now: Timestamp, batch: &RecordBatch) -> Result<(), AppendRefusal> {

@@ -5,6 +5,7 @@
 //! both directions. A message that comes twice is unphysical: it can be scripted, for teaching, but
 //! is never drawn.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::trace::Direction;
@@ -104,6 +105,48 @@ impl Fault {
     pub fn skip(mut self, messages: u32) -> Self {
         self.skip = messages;
         self
+    }
+}
+
+/// What goes wrong with a disk.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum DiskFault {
+    /// A bit of a file turns over, the lowest of its byte being 0.
+    FlipBit {
+        /// The file's path below the broker's directory: `orders-0/00000000000000000000.log`.
+        path: String,
+        /// Which byte, from the file's start.
+        position: u64,
+        /// Which bit of it, 0 to 7.
+        bit: u8,
+    },
+    /// A write fails, after so many more that succeed.
+    FailWrite {
+        /// How many.
+        after: u64,
+    },
+    /// A sync fails, after so many more that succeed; what it should have made durable may be lost.
+    FailSync {
+        /// How many.
+        after: u64,
+    },
+    /// The disk has room for so many bytes in all.
+    Limit {
+        /// How many.
+        bytes: u64,
+    },
+}
+
+impl fmt::Display for DiskFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DiskFault::FlipBit { path, position, bit } => {
+                write!(f, "bit {bit} of byte {position} of {path} turns over")
+            }
+            DiskFault::FailWrite { after } => write!(f, "a write fails, after {after} more"),
+            DiskFault::FailSync { after } => write!(f, "a sync fails, after {after} more"),
+            DiskFault::Limit { bytes } => write!(f, "it has room for {bytes} B"),
+        }
     }
 }
 

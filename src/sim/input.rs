@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fault::Fault;
+use super::fault::{DiskFault, Fault};
 use crate::api::Request;
 use crate::client::consumer::{Assignors, Offsets, SeekTo, Topics};
 use crate::client::record::Record;
@@ -61,6 +61,14 @@ pub enum Input<'a> {
     Crash(Node),
     /// A broker comes back.
     Restart(BrokerId),
+    /// A broker is shut down.
+    Stop(BrokerId),
+    /// The power of a broker's machine fails.
+    PowerOff(BrokerId),
+    /// A broker makes its logs durable.
+    FlushLogs(BrokerId),
+    /// Something goes wrong with a broker's disk.
+    BreakDisk(BrokerId, DiskFault),
     /// A broker or a client does nothing for a while.
     Pause(Node, Duration),
 }
@@ -114,6 +122,10 @@ pub enum Output {
     Stepped(Option<EventId>),
     /// There is no such broker or client; nothing has changed.
     NoSuchNode(Node),
+    /// It makes no sense; nothing has changed.
+    Refused(String),
+    /// The broker cannot start on its disk, and stays down.
+    CannotStart(String),
 }
 
 impl Input<'_> {
@@ -133,6 +145,10 @@ impl Input<'_> {
             Input::Crash(node) => Input::Crash(*node),
             Input::Restart(broker) => Input::Restart(*broker),
             Input::Pause(node, duration) => Input::Pause(*node, *duration),
+            Input::Stop(broker) => Input::Stop(*broker),
+            Input::PowerOff(broker) => Input::PowerOff(*broker),
+            Input::FlushLogs(broker) => Input::FlushLogs(*broker),
+            Input::BreakDisk(broker, fault) => Input::BreakDisk(*broker, fault.clone()),
         }
     }
 }

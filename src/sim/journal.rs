@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use super::input::Input;
 use super::trace::Trace;
 use super::world::{Setup, World};
-use crate::config::ConfigError;
+use crate::error::Error;
 use crate::types::Time;
 
 /// How a world was set up, and what it was told since.
@@ -127,7 +127,7 @@ impl Journal {
     ///
     /// # Errors
     /// None for a journal that a cluster has written.
-    pub fn replay(&self) -> Result<Trace, ConfigError> {
+    pub fn replay(&self) -> Result<Trace, Error> {
         let mut world = World::new(&self.setup)?;
         let mut trace = Trace::new(true, super::trace::DEFAULT_TRACE_LIMIT);
         self.apply(JournalPosition::default(), self.position(), &mut world, &mut trace);

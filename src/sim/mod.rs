@@ -6,7 +6,8 @@
 //! | `queue.rs` | what will happen |
 //! | `input.rs` | what goes through the door |
 //! | `effects.rs` | carrying out what nodes want done; their deadlines |
-//! | `wire.rs` | messages under way, connections, crashes and pauses |
+//! | `wire.rs` | messages under way, connections, pauses |
+//! | `nodes.rs` | brokers that go and come back, and their disks |
 //! | `fault.rs` | what goes wrong with messages, scripted or drawn |
 //! | `trace.rs`, `trace_text.rs`, `mermaid.rs` | what happened, because of what |
 //! | `group_timeline/` | what the trace tells of a group: who had which partitions when |
@@ -21,6 +22,7 @@ pub mod group_timeline;
 mod input;
 mod journal;
 mod mermaid;
+mod nodes;
 mod pending;
 mod queue;
 pub mod trace;
@@ -30,7 +32,7 @@ mod wire;
 mod world;
 
 pub use describe::StateDiff;
-pub use fault::{Fault, FaultKind, RandomFaults};
+pub use fault::{DiskFault, Fault, FaultKind, RandomFaults};
 pub use input::{Call, ClientConfig, Input, Node, Output};
 pub use journal::Journal;
 pub(crate) use journal::{Checkpoints, JournalPosition};
@@ -38,6 +40,6 @@ pub use pending::Pending;
 pub(crate) use trace::TracePosition;
 pub use trace::{Actor, Direction, Trace, TraceEntry, TraceEvent};
 pub use view::{GroupView, MemberView, View};
-pub use world::{Latency, Setup, World};
+pub use world::{DiskKind, Latency, Setup, World};
 
 pub use crate::broker::GroupState;

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use super::fault::FaultKind;
+use super::fault::{DiskFault, FaultKind};
 use crate::api::ApiKey;
 use crate::broker::{BrokerEvent, ConnectionId};
 use crate::client::ClientEvent;
@@ -117,6 +117,12 @@ pub enum TraceEvent {
     Timer,
     /// Something was made to go wrong with the message that is sent next.
     Fault(FaultKind),
+    /// A broker was shut down.
+    Stopped,
+    /// The power of a broker's machine failed.
+    PowerFailed,
+    /// Something went wrong with a broker's disk.
+    DiskFault(DiskFault),
     /// It died.
     Crashed,
     /// It came back.

@@ -46,6 +46,9 @@ impl fmt::Display for TraceEvent {
             TraceEvent::Fault(FaultKind::Delay(micros)) => write!(f, "fault: delay of {micros} us"),
             TraceEvent::Fault(kind) => write!(f, "fault: {kind:?}"),
             TraceEvent::Crashed => write!(f, "crashes"),
+            TraceEvent::Stopped => write!(f, "is stopped"),
+            TraceEvent::PowerFailed => write!(f, "loses its power"),
+            TraceEvent::DiskFault(fault) => write!(f, "disk fault: {fault}"),
             TraceEvent::Restarted => write!(f, "restarts"),
             TraceEvent::Paused { until } => write!(f, "pauses until {until}"),
             TraceEvent::Broker(event) => event.fmt(f),
@@ -71,6 +74,18 @@ impl fmt::Display for BrokerEvent {
             }
             BrokerEvent::Refused { partition, error } => {
                 write!(f, "refuses a batch for {partition}: {error}")
+            }
+            BrokerEvent::Started { clean: true } => write!(f, "starts after a clean shutdown"),
+            BrokerEvent::Started { clean: false } => write!(f, "starts after no clean shutdown"),
+            BrokerEvent::Recovered { partition, step } => write!(f, "recovers {partition}: {step}"),
+            BrokerEvent::Flushed { partition, recovery_point } => {
+                write!(f, "makes {partition} durable up to {recovery_point}")
+            }
+            BrokerEvent::LogFailed { partition, why } => {
+                write!(f, "takes {partition} offline: {why}")
+            }
+            BrokerEvent::Stray { partition } => {
+                write!(f, "sets the directory of {partition} aside: it belongs to no topic")
             }
             BrokerEvent::FetchDelayed { deadline } => {
                 write!(f, "fetch is delayed until {deadline}")

@@ -275,40 +275,6 @@ impl World {
         id
     }
 
-    /// A broker dies: its connections break, the requests that wait on it are forgotten. What it
-    /// wrote stays on its disk.
-    pub(super) fn crash_broker(&mut self, id: BrokerId, trace: &mut Trace) -> Output {
-        let Some(node) = self.brokers.get_mut(&id) else {
-            return Output::NoSuchNode(id.into());
-        };
-        if node.crashed {
-            return Output::Done;
-        }
-        node.crashed = true;
-        node.paused_until = None;
-        self.cause = Some(trace.record(self.now, None, Actor::Broker(id), TraceEvent::Crashed));
-        let open: Vec<ConnectionId> =
-            self.clients.iter().filter_map(|node| node.connections.get(&id).copied()).collect();
-        for connection in open {
-            self.reset(id, connection);
-        }
-        self.set_broker_deadline(id);
-        Output::Done
-    }
-
-    /// A broker comes back with what is on its disk.
-    pub(super) fn restart(&mut self, id: BrokerId, trace: &mut Trace) -> Output {
-        let Some(node) = self.brokers.get_mut(&id) else {
-            return Output::NoSuchNode(id.into());
-        };
-        if node.crashed {
-            node.crashed = false;
-            node.broker.restart(self.now);
-            trace.record(self.now, None, Actor::Broker(id), TraceEvent::Restarted);
-        }
-        Output::Done
-    }
-
     /// A client dies: what it had not sent is gone, its calls fail, its connections break.
     pub(super) fn crash_client(&mut self, id: ClientId, trace: &mut Trace) -> Output {
         let actor = self.actor(id);

@@ -4,12 +4,13 @@
 //! what follows. A clone of the world is a snapshot of everything.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::fault::{Faults, RandomFaults};
 use super::input::{ClientConfig, EventKey, Input, Node, Output};
 use super::queue::{Event, EventQueue, Scheduled};
 use super::trace::{Actor, Trace, TraceEvent};
-use crate::broker::{Broker, ConnectionId};
+use crate::broker::{Broker, ClusterId, ConnectionId};
 use crate::client::admin::Admin;
 use crate::client::consumer::Consumer;
 use crate::client::producer::Producer;
@@ -17,9 +18,10 @@ use crate::client::record::Record;
 use crate::client::{
     BatchId, Client, ClientId, DeliveryReport, Effect, OpId, Outcome, Receipt, Sending,
 };
-use crate::config::{ConfigError, parse_broker_file};
+use crate::config::parse_broker_file;
 use crate::error::Error;
 use crate::random::Random;
+use crate::storage::{BrokerDisk, DirectoryDisk, DiskFaults, FaultyDisk, MemoryDisk};
 use crate::types::{BrokerId, EventId, Time};
 
 /// How long a message is under way, in microseconds: drawn evenly from a range.
@@ -42,6 +44,21 @@ pub struct Setup {
     pub configs: BTreeMap<String, String>,
     /// How often something goes wrong.
     pub faults: RandomFaults,
+    /// Where the brokers' files lie.
+    pub disk: DiskKind,
+    /// Whose directory it is.
+    pub cluster_id: ClusterId,
+}
+
+/// Where a broker's files lie.
+#[derive(Clone, Debug)]
+pub enum DiskKind {
+    /// In memory.
+    Memory,
+    /// In memory, on a disk that fails on purpose.
+    Faulty(DiskFaults),
+    /// In a directory of the operating system.
+    Directory(PathBuf),
 }
 
 /// A FIFO connection. Messages of one direction never overtake each other.
@@ -98,17 +115,29 @@ pub struct World {
 }
 
 impl World {
-    /// A world with one broker, at the beginning of virtual time.
-    pub fn new(setup: &Setup) -> Result<Self, ConfigError> {
-        let Setup { seed, latency, configs, faults } = setup.clone();
+    /// A world with one broker, at the beginning of virtual time; in a directory that was used
+    /// before, at the time when it was left.
+    pub fn new(setup: &Setup) -> Result<Self, Error> {
+        let Setup { seed, latency, configs, faults, disk, cluster_id } = setup.clone();
         let configs = parse_broker_file(&configs)?;
         let id = BrokerId(1);
-        let cluster_id = "kafkarium".to_owned();
-        let broker = Broker::new(id, cluster_id, configs, seed);
+        let disk = match disk {
+            DiskKind::Memory => BrokerDisk::Memory(MemoryDisk::new()),
+            DiskKind::Faulty(rates) => BrokerDisk::Faulty(Box::new(FaultyDisk::new(rates, seed))),
+            DiskKind::Directory(root) => {
+                let opened = DirectoryDisk::open(root);
+                let disk = opened.map_err(|error| Error::Storage(error.to_string()))?;
+                BrokerDisk::Directory(Box::new(disk))
+            }
+        };
+        let start = Time::VIRTUAL_START;
+        let broker = Broker::new(id, &cluster_id, configs, seed, disk, start);
+        let broker = broker.map_err(Error::Storage)?;
+        let now = broker.started_at().max(start);
         let node = BrokerNode { broker, deadline: None, paused_until: None, crashed: false };
         Ok(World {
             seed,
-            now: Time::VIRTUAL_START,
+            now,
             queue: EventQueue::new(),
             brokers: BTreeMap::from([(id, node)]),
             clients: Vec::new(),
@@ -242,9 +271,15 @@ impl World {
                 self.faults.script(*fault);
                 Output::Done
             }
-            Input::Crash(Node::Broker(broker)) => self.crash_broker(broker, trace),
+            Input::Crash(Node::Broker(broker)) => {
+                self.end_broker(broker, TraceEvent::Crashed, trace)
+            }
             Input::Crash(Node::Client(client)) => self.crash_client(client, trace),
             Input::Restart(broker) => self.restart(broker, trace),
+            Input::Stop(broker) => self.end_broker(broker, TraceEvent::Stopped, trace),
+            Input::PowerOff(broker) => self.end_broker(broker, TraceEvent::PowerFailed, trace),
+            Input::FlushLogs(broker) => self.flush_logs(broker, trace),
+            Input::BreakDisk(broker, fault) => self.break_disk(broker, fault, trace),
             Input::Pause(node, duration) => self.pause(node, duration, trace),
         }
     }

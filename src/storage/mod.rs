@@ -15,6 +15,7 @@
 //! Files are not memory-mapped and index files are not preallocated: a file is as long as what it
 //! holds. A directory exists as long as a file lies in it.
 
+mod broker_disk;
 mod directory;
 mod disk;
 mod durable_image;
@@ -24,6 +25,7 @@ mod memory;
 mod memory_file;
 mod whole_file;
 
+pub use broker_disk::BrokerDisk;
 pub use directory::{BUFFER_BYTES, DirectoryDisk, MAX_OPEN_FILES};
 pub use disk::{Disk, FileId, Piece};
 pub use error::DiskError;

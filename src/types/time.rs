@@ -14,6 +14,12 @@ pub(crate) fn micros(duration: Duration) -> u64 {
 pub struct Time(pub u64);
 
 impl Time {
+    /// The time that a timestamp stands for; the earliest one for a negative timestamp.
+    #[must_use]
+    pub fn at(timestamp: Timestamp) -> Time {
+        Time(u64::try_from(timestamp.0).unwrap_or(0).saturating_mul(1000))
+    }
+
     /// Where virtual time starts: 2026-01-01 00:00:00 UTC. A real date, because several of Kafka's
     /// rules compare timestamps with zero.
     pub const VIRTUAL_START: Time = Time(1_767_225_600_000_000);

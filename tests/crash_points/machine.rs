@@ -215,10 +215,10 @@ impl Machine {
         }
         let points = read_offsets(&mut self.disk, RECOVERY_POINTS)?;
         let starts = read_offsets(&mut self.disk, LOG_STARTS)?;
-        for log in 0..2 {
+        for (log, dir) in DIRS.into_iter().enumerate() {
             let (recovery_point, log_start_offset) = (points[log], starts[log]);
             let start = LogStart { clean, recovery_point, log_start_offset, now: NOW };
-            (self.logs[log], _) = Log::open(&mut self.disk, DIRS[log], config(), start)?;
+            (self.logs[log], _) = Log::open(&mut self.disk, dir, config(), start)?;
         }
         Ok(())
     }
@@ -236,17 +236,17 @@ impl Machine {
             self.disk.disk.power_on();
         }
         self.open().map_err(|error| format!("opening failed: {error}"))?;
-        for log in 0..2 {
-            self.check(log, before).map_err(|why| format!("{}: {why}", DIRS[log]))?;
+        for (log, dir) in DIRS.into_iter().enumerate() {
+            self.check(log, before).map_err(|why| format!("{dir}: {why}"))?;
         }
         self.go_on()
     }
 
     /// What is held without a crash is right, too.
     pub fn check_live(&self) -> Result<(), String> {
-        for log in 0..2 {
+        for (log, dir) in DIRS.into_iter().enumerate() {
             let found = self.batches(log)?;
-            self.check_indexes(log, &found).map_err(|why| format!("{}: {why}", DIRS[log]))?;
+            self.check_indexes(log, &found).map_err(|why| format!("{dir}: {why}"))?;
         }
         Ok(())
     }

@@ -350,7 +350,7 @@ impl Scenario {
             cluster.view(|view| view.group(GROUP).map(|group| (group.state(), Durable::of(group))))
         };
         let Some((state, before)) = look(&self.cluster) else { return Ok(()) };
-        let fork = self.cluster.fork();
+        let fork = self.cluster.fork().unwrap();
         fork.crash(BROKER)?;
         fork.restart(BROKER)?;
         let Some((_, after)) = look(&fork) else { return Err("the group is gone".into()) };

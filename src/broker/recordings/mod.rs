@@ -50,7 +50,7 @@ impl Stage {
         configs.extend(settings);
         let configs = parse_broker_file(configs).unwrap();
         let mut stage = Stage {
-            broker: Broker::new(BrokerId(1), "test".to_owned(), configs, 1),
+            broker: super::tests::in_memory(configs),
             now: Time::VIRTUAL_START,
             answers: BTreeMap::new(),
             versions: BTreeMap::new(),
@@ -78,7 +78,7 @@ impl Stage {
 
     /// Stops and starts again: connections and whatever was soft are gone.
     fn restart(&mut self) {
-        self.broker.restart(self.now);
+        self.broker.restart(self.now).unwrap();
         self.connections.clear();
         self.answers.clear();
     }

@@ -1,0 +1,184 @@
+//! `__cluster_metadata-0`: the decisions of the controller, as Kafka's own metadata records in a log
+//! like any other.
+//!
+//! The records of one decision are one batch. In a durable log a decision counts once it is durable,
+//! as it does for a leader of KRaft who is its only voter; each leadership begins with a
+//! `LeaderChange` control record, and the log's leader epoch is that of the controller.
+
+use bytes::Bytes;
+
+use super::metadata::MetadataRecord;
+use crate::log::{Log, LogConfig, LogError, LogStart, RecoveryStep};
+use crate::metadata::Message;
+use crate::record::{BatchBuilder, BatchOptions, RecordBatch};
+use crate::storage::Disk;
+use crate::types::{BrokerId, LeaderEpoch, Offset, Time};
+
+/// The topic that metadata are a partition of.
+pub const METADATA_TOPIC: &str = "__cluster_metadata";
+
+/// Its only partition's directory.
+const DIR: &str = "__cluster_metadata-0";
+
+/// The type of a control record that says who leads.
+const LEADER_CHANGE: i16 = 2;
+
+/// The log of the controller's decisions.
+#[derive(Clone, Debug)]
+pub struct MetadataLog {
+    log: Log,
+    epoch: LeaderEpoch,
+    began_at: Time,
+}
+
+impl MetadataLog {
+    /// A log in memory.
+    pub fn new() -> Self {
+        MetadataLog { log: Log::new(DIR, config()), epoch: LeaderEpoch(1), began_at: Time(0) }
+    }
+
+    /// Opens a durable log, or makes one. Gives what it says.
+    ///
+    /// # Errors
+    /// What the disk answered, and what is wrong with the log.
+    pub fn open(
+        disk: &mut dyn Disk,
+        start: LogStart,
+        leader: BrokerId,
+        now: Time,
+    ) -> Result<(Self, Vec<MetadataRecord>, Vec<RecoveryStep>), LogError> {
+        let (mut log, steps) = Log::open(disk, DIR, config(), start)?;
+        if log.segments().len() == 0 {
+            log = Log::create(disk, DIR, config(), now.timestamp())?;
+        }
+        let epoch = log.leader_epochs().latest().map_or(0, |latest| latest.epoch.0);
+        let latest = log.segments().map(|segment| segment.largest_timestamp().timestamp).max();
+        let began_at = latest.map_or(now, |latest| now.max(Time::at(latest)));
+        let mut opened = MetadataLog { log, epoch: LeaderEpoch(epoch + 1), began_at };
+        let records = opened.records(disk)?;
+        opened.append_batch(disk, began_at, leader_change(leader, began_at))?;
+        Ok((opened, records, steps))
+    }
+
+    /// Below it everything is durable.
+    pub fn recovery_point(&self) -> Offset {
+        self.log.recovery_point()
+    }
+
+    /// The offset that the next record will get.
+    pub fn end(&self) -> Offset {
+        self.log.log_end_offset()
+    }
+
+    /// When the present leadership began: not before the records that were there.
+    pub fn began_at(&self) -> Time {
+        self.began_at
+    }
+
+    /// The epoch of the present leadership.
+    pub fn epoch(&self) -> LeaderEpoch {
+        self.epoch
+    }
+
+    /// Appends the records of one decision.
+    ///
+    /// # Errors
+    /// What the disk answered; nothing was decided then.
+    pub fn append(
+        &mut self,
+        disk: &mut dyn Disk,
+        now: Time,
+        records: &[MetadataRecord],
+    ) -> Result<(), LogError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut builder = BatchBuilder::new(BatchOptions::default());
+        for record in records {
+            let value = record.to_message().encode();
+            builder.append(now.timestamp(), None, Some(&value), &[]);
+        }
+        self.append_batch(disk, now, builder.build())
+    }
+
+    fn append_batch(
+        &mut self,
+        disk: &mut dyn Disk,
+        now: Time,
+        batch: RecordBatch,
+    ) -> Result<(), LogError> {
+        self.log.append(disk, now.timestamp(), batch, self.epoch)?;
+        if self.log.is_durable() { self.log.flush(disk) } else { Ok(()) }
+    }
+
+    /// Ends the log cleanly.
+    ///
+    /// # Errors
+    /// What the disk answered.
+    pub fn close(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
+        self.log.close(disk)
+    }
+
+    /// Everything that was decided, in order.
+    ///
+    /// # Errors
+    /// What the disk answered, and where a record cannot be read.
+    pub fn records(&self, disk: &dyn Disk) -> Result<Vec<MetadataRecord>, LogError> {
+        let mut records = Vec::new();
+        let mut next = self.log.log_start_offset();
+        while next < self.log.log_end_offset() {
+            let end = self.log.log_end_offset();
+            let mut read = self.log.read(disk, next, READ_BYTES, end, true)?.records;
+            let before = next;
+            while let Some(batch) = RecordBatch::split_from(&mut read).map_err(damaged(next))? {
+                batch.validate().map_err(damaged(next))?;
+                next = batch.next_offset();
+                for record in batch.records().filter(|_| !batch.is_control()) {
+                    let record = record.map_err(damaged(next))?;
+                    let message = Message::decode(record.value.unwrap_or_default());
+                    records.push(MetadataRecord::from_message(
+                        message.map_err(damaged(record.offset))?,
+                    ));
+                }
+            }
+            if next == before {
+                break;
+            }
+        }
+        Ok(records)
+    }
+}
+
+/// How much of the log is read at once.
+const READ_BYTES: usize = 1 << 20;
+
+/// A decision is one batch, however many records it has.
+fn config() -> LogConfig {
+    LogConfig { max_message_bytes: i32::MAX as u32, ..LogConfig::default() }
+}
+
+fn damaged<E: std::fmt::Display>(offset: Offset) -> impl Fn(E) -> LogError {
+    move |error| LogError::Checkpoint {
+        path: format!("{DIR}, offset {offset}"),
+        reason: error.to_string(),
+    }
+}
+
+/// The control batch at the beginning of a leadership whose only voter is the leader.
+fn leader_change(leader: BrokerId, now: Time) -> RecordBatch {
+    let mut key = 0_i16.to_be_bytes().to_vec();
+    key.extend(LEADER_CHANGE.to_be_bytes());
+    let mut value = 0_i16.to_be_bytes().to_vec();
+    value.extend(leader.0.to_be_bytes());
+    for _voters_then_granting in 0..2 {
+        // One of them, and no tagged fields.
+        value.push(2);
+        value.extend(leader.0.to_be_bytes());
+        value.push(0);
+    }
+    value.push(0);
+    let options = BatchOptions { control: true, ..BatchOptions::default() };
+    let mut builder = BatchBuilder::new(options);
+    builder.append(now.timestamp(), Some(&Bytes::from(key)), Some(&value), &[]);
+    builder.build()
+}
