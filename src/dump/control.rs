@@ -36,10 +36,7 @@ pub(super) fn print(
 ) -> Result<(), Stop> {
     match text(record) {
         Some(text) => Ok(write!(out, " {text}")?),
-        None => {
-            writeln!(out)?;
-            Err(file.stop(header.position, "a control record that cannot be read"))
-        }
+        None => Err(file.stop(header.position, "a control record that cannot be read")),
     }
 }
 

@@ -86,13 +86,16 @@ pub(super) fn dump(
     each(file, header, &batch, |offset, record| {
         last.advance(file.path, offset, found);
         print_metadata(header, offset, record, out)?;
-        if header.is_control() {
-            control::print(file, header, record, out)?;
+        let printed = if header.is_control() {
+            control::print(file, header, record, out)
         } else if options.prints_contents() {
-            print_contents(file, header, options, offset, record, out)?;
-        }
+            print_contents(file, header, options, offset, record, out)
+        } else {
+            Ok(())
+        };
+        // The line ends, whether or not it is whole.
         writeln!(out)?;
-        Ok(())
+        printed
     })
 }
 
