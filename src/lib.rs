@@ -10,6 +10,7 @@ pub mod config;
 pub mod error;
 pub mod hash;
 pub mod log;
+pub mod metadata;
 pub mod record;
 pub mod storage;
 pub mod types;
