@@ -11,6 +11,7 @@ pub mod dump;
 pub mod error;
 pub mod hash;
 pub mod log;
+pub mod metadata;
 pub mod record;
 pub mod storage;
 pub mod types;
