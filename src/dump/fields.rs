@@ -1,8 +1,5 @@
 //! Reads fields of Kafka's messages, one after the other. `None` where the bytes end too early or
 //! make no sense.
-//!
-//! In *flexible* messages lengths are varints without a sign, of arrays and strings one more than
-//! they are, and each structure ends with tagged fields.
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields<'a> {
@@ -18,7 +15,7 @@ impl<'a> Fields<'a> {
         self.bytes.len()
     }
 
-    pub(super) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.bytes.split_at_checked(len)?;
         self.bytes = rest;
         Some(taken)
@@ -26,10 +23,6 @@ impl<'a> Fields<'a> {
 
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.take(N)?.try_into().ok()
-    }
-
-    pub(super) fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_be_bytes)
     }
 
     pub(super) fn i16(&mut self) -> Option<i16> {
@@ -46,10 +39,6 @@ impl<'a> Fields<'a> {
 
     pub(super) fn i64(&mut self) -> Option<i64> {
         self.array().map(i64::from_be_bytes)
-    }
-
-    pub(super) fn u128(&mut self) -> Option<u128> {
-        self.array().map(u128::from_be_bytes)
     }
 
     /// A length or a count, and null.
@@ -88,40 +77,5 @@ impl<'a> Fields<'a> {
     ) -> Option<Vec<T>> {
         let count = self.length()??;
         (0..count).map(|_| read(self)).collect::<Option<Vec<T>>>()
-    }
-
-    fn varint(&mut self) -> Option<usize> {
-        let mut value = 0_u64;
-        for shift in (0..35).step_by(7) {
-            let [byte] = self.array()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return usize::try_from(value).ok();
-            }
-        }
-        None
-    }
-
-    pub(super) fn compact_string(&mut self) -> Option<&'a str> {
-        let length = self.varint()?.checked_sub(1)?;
-        std::str::from_utf8(self.take(length)?).ok()
-    }
-
-    pub(super) fn compact_items<T>(
-        &mut self,
-        mut read: impl FnMut(&mut Self) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        let count = self.varint()?.checked_sub(1)?;
-        (0..count).map(|_| read(self)).collect::<Option<Vec<T>>>()
-    }
-
-    /// Passes over the tagged fields at the end of a structure.
-    pub(super) fn tagged_fields(&mut self) -> Option<()> {
-        for _ in 0..self.varint()? {
-            self.varint()?;
-            let length = self.varint()?;
-            self.take(length)?;
-        }
-        Some(())
     }
 }

@@ -1,6 +1,11 @@
-//! JSON as Kafka's tools print it: without spaces, fields in the order of the schema.
+//! JSON as Kafka's tools print it: without spaces, fields in the order of the schema. Strings and
+//! bytes look as those of the metadata do.
 
 use std::fmt::Write;
+
+use bytes::Bytes;
+
+use crate::metadata::json::Json;
 
 /// An object that is written field by field.
 #[derive(Debug)]
@@ -46,38 +51,16 @@ pub(super) fn array(items: impl IntoIterator<Item = String>) -> String {
 
 /// A string in quotation marks.
 pub(super) fn string(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\u{8}' => quoted.push_str("\\b"),
-            '\t' => quoted.push_str("\\t"),
-            '\n' => quoted.push_str("\\n"),
-            '\u{c}' => quoted.push_str("\\f"),
-            '\r' => quoted.push_str("\\r"),
-            c if c < ' ' => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
+    json(text)
 }
 
-/// Bytes in base64 with padding, in quotation marks.
+/// Bytes in base64, in quotation marks.
 pub(super) fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::from("\"");
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for digit in 0..4 {
-            let sextet = bits >> (18 - 6 * digit) & 0x3f;
-            let is_padding = digit > chunk.len();
-            text.push(if is_padding { '=' } else { char::from(DIGITS[sextet as usize]) });
-        }
-    }
-    text.push('"');
+    json(&Bytes::copy_from_slice(bytes))
+}
+
+fn json(value: &(impl Json + ?Sized)) -> String {
+    let mut text = String::new();
+    value.json(0, &mut text);
     text
 }
