@@ -17,10 +17,11 @@
 //!
 //! # Simplifications versus Kafka
 //!
-//! Records of packed batches are counted, not printed. Batches before format 2 stop a file. Of `__consumer_offsets` the records of groups and
-//! offsets are decoded, in the versions that the coordinator reads. Names of headers that are not
-//! UTF-8 stop a file, as bytes behind a control record of the quorum do. Batches behind the one that a time index asks for are not looked at, so that
-//! damage there does not end the check; the timestamps of packed batches are taken from their
+//! Records of packed batches are counted, not printed. Batches before format 2 stop a file. Of
+//! `__consumer_offsets` the records of groups and offsets are decoded, in the versions that the
+//! coordinator reads. Names of headers that are not UTF-8 stop a file, as bytes behind a control
+//! record of the quorum do. Batches behind the one that a time index asks for are not looked at, so
+//! that damage there does not end the check; the timestamps of packed batches are taken from their
 //! headers. Each list of findings is sorted by file; the tool's follows hash order. Files are named
 //! as they were given, where the tool makes some paths absolute. The tool cuts an index to whole
 //! entries when it has dumped it; nothing is written here.
