@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod config;
+pub mod dump;
 pub mod error;
 pub mod hash;
 pub mod log;

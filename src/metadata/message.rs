@@ -1,193 +1,109 @@
-//! One metadata record, by its schema.
+//! From the description of a message to its structure, its bytes and its JSON.
+//!
+//! ```text
+//! field: Type = default, "kafkasName" since 0;
+//! field: Type = default, "kafkasName" since 2, tag 1;
+//! ```
+//!
+//! `since` is the first version that has the field. A field with a tag is written behind all
+//! others, and only when it is not its default.
 
-use std::fmt;
-
-use super::schema::{self, Schema};
-use super::wire::{Reader, default_of, put_fields, put_uvarint};
-use crate::types::TopicId;
-
-/// The version of the frame around each record.
-const FRAME_VERSION: u32 = 1;
-
-/// What a field holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// Nothing.
-    Null,
-    /// True or false.
-    Bool(bool),
-    /// A number of any width.
-    Int(i64),
-    /// A 128-bit id.
-    Uuid(TopicId),
-    /// Text.
-    String(String),
-    /// Bytes.
-    Bytes(Vec<u8>),
-    /// One after the other.
-    Array(Vec<Value>),
-    /// Fields, in the order of the schema.
-    Struct(Vec<Value>),
-}
-
-/// A metadata record: one whose schema is known, or the bytes of one whose is not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    pub(super) api_key: u16,
-    pub(super) version: u16,
-    pub(super) body: Body,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Body {
-    Fields(Vec<Value>),
-    Unknown(Vec<u8>),
-}
-
-/// What is wrong with the bytes of a metadata record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MetadataError {
-    /// Where, in bytes from the record's start.
-    pub position: usize,
-    /// What should stand there.
-    pub expected: &'static str,
-}
-
-impl fmt::Display for MetadataError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a metadata record lacks {} at byte {}", self.expected, self.position)
-    }
-}
-
-impl std::error::Error for MetadataError {}
-
-impl Message {
-    /// A record of the latest version with everything at its default.
-    ///
-    /// # Panics
-    /// When there is no record of this name, which is one of Kafka's: `TOPIC_RECORD`.
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        let schema = schema::named(name).unwrap_or_else(|| panic!("no record is called {name}"));
-        let values = schema.fields.iter().map(default_of).collect();
-        let (api_key, version) = (schema.api_key, schema.latest);
-        Message { api_key, version, body: Body::Fields(values) }
-    }
-
-    /// The record in another version, which knows all that it says.
-    #[must_use]
-    pub fn with_version(self, version: u16) -> Self {
-        Message { version, ..self }
-    }
-
-    /// Sets a field.
-    ///
-    /// # Panics
-    /// When the record has no such field.
-    #[must_use]
-    pub fn with(mut self, field: &str, value: Value) -> Self {
-        let place = self.place(field).unwrap_or_else(|| panic!("{self:?} has no {field}"));
-        if let Body::Fields(values) = &mut self.body {
-            values[place] = value;
+/// Makes a structure with `Default`, `Field` and `Json`.
+macro_rules! message {
+    ($(
+        $(#[$about:meta])*
+        pub struct $name:ident {
+            $(
+                $(#[$field_about:meta])*
+                $field:ident: $kind:ty = $default:expr, $kafkas:literal since $since:literal
+                $(, tag $tag:literal)?;
+            )*
         }
-        self
-    }
-
-    fn place(&self, field: &str) -> Option<usize> {
-        schema::find(self.api_key)?.fields.iter().position(|known| known.name == field)
-    }
-
-    /// What the record is called: `TOPIC_RECORD`; `None` for one of another time.
-    #[must_use]
-    pub fn name(&self) -> Option<&'static str> {
-        self.schema().map(|schema| schema.name)
-    }
-
-    pub(super) fn schema(&self) -> Option<&'static Schema> {
-        schema::find(self.api_key).filter(|_| matches!(self.body, Body::Fields(_)))
-    }
-
-    /// The version of its schema.
-    #[must_use]
-    pub fn version(&self) -> u16 {
-        self.version
-    }
-
-    /// A field; [`Value::Null`] for one that it does not have.
-    #[must_use]
-    pub fn get(&self, field: &str) -> &Value {
-        match (&self.body, self.place(field)) {
-            (Body::Fields(values), Some(place)) => values.get(place).unwrap_or(&Value::Null),
-            _ => &Value::Null,
+    )*) => {$(
+        $(#[$about])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name {
+            $(
+                $(#[$field_about])*
+                pub $field: $kind,
+            )*
+            /// Tagged fields of a later Kafka, kept as they are.
+            pub unknown_tagged_fields: Vec<$crate::metadata::wire::TaggedField>,
         }
-    }
 
-    /// The bytes of a record's value.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        put_uvarint(&mut out, FRAME_VERSION);
-        put_uvarint(&mut out, self.api_key.into());
-        put_uvarint(&mut out, self.version.into());
-        match (&self.body, schema::find(self.api_key)) {
-            (Body::Fields(values), Some(schema)) => {
-                put_fields(&mut out, schema.fields, self.version, values);
+        impl Default for $name {
+            fn default() -> Self {
+                $name { $($field: $default,)* unknown_tagged_fields: Vec::new() }
             }
-            (Body::Unknown(bytes), _) => out.extend_from_slice(bytes),
-            (Body::Fields(_), None) => unreachable!("a record with fields has a schema"),
         }
-        out
-    }
 
-    /// Reads the bytes of a record's value. A record, or a version, that Kafka 4.3 does not have is
-    /// kept as bytes.
-    ///
-    /// # Errors
-    /// [`MetadataError`] says where the bytes do not fit the schema.
-    pub fn decode(bytes: &[u8]) -> Result<Self, MetadataError> {
-        let mut reader = Reader::new(bytes);
-        if reader.uvarint()? != FRAME_VERSION {
-            return Err(MetadataError { position: 0, expected: "frame version 1" });
+        // A message without fields uses no version.
+        #[allow(unused_variables, unused_mut)]
+        impl $crate::metadata::wire::Field for $name {
+            fn write(&self, version: i16, out: &mut Vec<u8>) {
+                let mut tagged = self.unknown_tagged_fields.clone();
+                $(
+                    let tag: Option<u32> = [$($tag)?].first().copied();
+                    let default: $kind = $default;
+                    match tag {
+                        _ if version < $since => {}
+                        None => self.$field.write(version, out),
+                        Some(_) if self.$field == default => {}
+                        Some(tag) => {
+                            let mut bytes = Vec::new();
+                            self.$field.write(version, &mut bytes);
+                            let bytes = bytes.into();
+                            tagged.push($crate::metadata::wire::TaggedField { tag, bytes });
+                        }
+                    }
+                )*
+                $crate::metadata::wire::put_tagged(out, tagged);
+            }
+
+            fn read(
+                version: i16,
+                reader: &mut $crate::metadata::wire::Reader<'_>,
+            ) -> Result<Self, $crate::metadata::wire::Fault> {
+                let mut message = $name::default();
+                $(
+                    let tag: Option<u32> = [$($tag)?].first().copied();
+                    if tag.is_none() && version >= $since {
+                        message.$field =
+                            <$kind>::read(version, reader).map_err(|fault| fault.within($kafkas))?;
+                    }
+                )*
+                let unknown = reader.tagged(|found, reader| {
+                    $(
+                        let tag: Option<u32> = [$($tag)?].first().copied();
+                        if tag == Some(found) && version >= $since {
+                            message.$field = <$kind>::read(version, reader)
+                                .map_err(|fault| fault.within($kafkas))?;
+                            return Ok(true);
+                        }
+                    )*
+                    Ok(false)
+                });
+                let unknown = unknown.map_err(|fault| fault.within("tagged fields"))?;
+                message.unknown_tagged_fields = unknown;
+                Ok(message)
+            }
         }
-        let number = |reader: &mut Reader<'_>| {
-            let number = reader.uvarint()?;
-            u16::try_from(number).map_err(|_| reader.error("a number of 16 bits"))
-        };
-        let (api_key, version) = (number(&mut reader)?, number(&mut reader)?);
-        let known = schema::find(api_key).filter(|schema| version <= schema.latest);
-        let body = match known {
-            Some(schema) => Body::Fields(reader.fields(schema.fields, version, 0)?),
-            None => Body::Unknown(bytes[reader.position()..].to_vec()),
-        };
-        if known.is_some() && reader.remaining() > 0 {
-            return Err(reader.error("its end"));
+
+        #[allow(unused_variables, unused_mut)]
+        impl $crate::metadata::json::Json for $name {
+            fn json(&self, version: i16, out: &mut String) {
+                let mut object = $crate::metadata::json::Object::begin(version, out);
+                $(
+                    let tag: Option<u32> = [$($tag)?].first().copied();
+                    let default: $kind = $default;
+                    if version >= $since && (tag.is_none() || self.$field != default) {
+                        object.field($kafkas, &self.$field);
+                    }
+                )*
+                object.end();
+            }
         }
-        Ok(Message { api_key, version, body })
-    }
+    )*};
 }
 
-impl Value {
-    /// The number; 0 for anything else.
-    #[must_use]
-    pub fn int(&self) -> i64 {
-        if let Value::Int(number) = self { *number } else { 0 }
-    }
-
-    /// The id; zero for anything else.
-    #[must_use]
-    pub fn uuid(&self) -> TopicId {
-        if let Value::Uuid(id) = self { *id } else { TopicId::ZERO }
-    }
-
-    /// The text, if it is any.
-    #[must_use]
-    pub fn text(&self) -> Option<&str> {
-        if let Value::String(text) = self { Some(text) } else { None }
-    }
-
-    /// The items, if it is an array.
-    #[must_use]
-    pub fn items(&self) -> Option<&[Value]> {
-        if let Value::Array(items) = self { Some(items) } else { None }
-    }
-}
+pub(super) use message;

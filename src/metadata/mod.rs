@@ -1,27 +1,35 @@
-//! What a cluster writes down of itself, in Kafka's own bytes: the records of
-//! `__cluster_metadata-0`, and the small files of a broker's directory.
+//! What a broker's directory says of the cluster: the records of `__cluster_metadata`, as bytes
+//! and back.
 //!
-//! Kafka describes each record by a schema: fields with types, the versions that have them, and
-//! tags for those that are written only when they are not what one expects. [`schema`] holds the
-//! schemas of Kafka 4.3 as a table; a [`Message`] is whatever fits one of them, so that every record
-//! of a real log can be read, shown and written again, byte for byte, also those that mean nothing
-//! to this crate.
+//! ```text
+//! value of a record:   varint frame version = 1, varint api key, varint version, message
+//! key of a record:     null
+//! key of a control record:   int16 version = 0, int16 type
+//! value of a control record: message
+//! ```
 //!
-//! | bytes of a record's value | what |
-//! |---|---|
-//! | unsigned varint | 1, the version of this frame |
-//! | unsigned varint | which record: its API key |
-//! | unsigned varint | the version of its schema |
-//! | … | its fields, then its tagged fields |
+//! A message is flexible from its first version on (see [`wire`]); the descriptions in `records/`
+//! and [`control`] say which fields it has. What has been decoded is encoded to the same bytes, since
+//! a record keeps its version, tagged fields that nobody knows, and a message that nobody knows.
+//! [`to_json`] prints records as Kafka's `dump-log` does.
 //!
-//! Everything here is pure: no disk, no clock.
+//! Nothing here reads a disk or knows what records mean together.
+//!
+//! # Simplifications versus Kafka
+//!
+//! A field that a version does not have is left out when it is written in this version, whatever it
+//! holds; Kafka refuses to write most of them unless they are their default.
 
-pub mod files;
-mod json;
+pub mod control;
+mod error;
+pub mod json;
 mod message;
-mod schema;
-#[cfg(test)]
-mod tests;
-mod wire;
+pub mod records;
+mod uuid;
+pub mod wire;
 
-pub use message::{Message, MetadataError, Value};
+pub use control::{ControlMessage, decode_control, encode_control};
+pub use error::MetadataError;
+pub use json::{control_to_json, to_json};
+pub use records::{Message, Record, decode, encode};
+pub use uuid::{NoUuid, Uuid};

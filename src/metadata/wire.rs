@@ -1,236 +1,297 @@
-//! Bytes of the flexible formats: unsigned varints, compact strings and arrays, tagged fields.
+//! The flexible encoding of Kafka's messages: how a field is written and read.
+//!
+//! Numbers are big-endian. Strings, bytes and arrays have a varint of their length + 1 in front, 0
+//! for null. A structure ends with its tagged fields: how many, and for each its tag, its size and
+//! its bytes, by rising tag.
 
-use super::message::{MetadataError, Value};
-use super::schema::{Absent, Field, Type};
-use crate::types::TopicId;
+use bytes::Bytes;
 
-/// How deep structures may lie in each other; the schemas' own have two levels.
-const MAX_DEPTH: u32 = 8;
+use super::uuid::Uuid;
 
-pub(super) fn put_uvarint(out: &mut Vec<u8>, mut number: u32) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
+/// Where reading came to a stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// In bytes from the beginning.
+    pub position: usize,
+    /// The field; empty as long as only its type is known.
+    pub field: &'static str,
+}
+
+impl Fault {
+    /// Names the field, unless one within it has been named.
+    #[must_use]
+    pub fn within(self, field: &'static str) -> Self {
+        if self.field.is_empty() { Fault { field, ..self } } else { self }
     }
-    out.push(number as u8);
+}
+
+/// A tagged field that a message does not know, kept as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaggedField {
+    /// Its number.
+    pub tag: u32,
+    /// What it holds.
+    pub bytes: Bytes,
+}
+
+/// What a message may hold.
+pub trait Field: Sized {
+    /// Appends the field, as a structure of this version has it.
+    fn write(&self, version: i16, out: &mut Vec<u8>);
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Where the bytes end too early, or hold what cannot be.
+    fn read(version: i16, reader: &mut Reader<'_>) -> Result<Self, Fault>;
+}
+
+/// Appends a varint without a sign.
+pub fn put_varint(out: &mut Vec<u8>, mut rest: u32) {
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+}
+
+/// Appends the length of something that is there, + 1.
+fn put_len(out: &mut Vec<u8>, len: usize) {
+    put_varint(out, len as u32 + 1);
+}
+
+/// Appends the fields that end a structure.
+pub fn put_tagged(out: &mut Vec<u8>, mut fields: Vec<TaggedField>) {
+    fields.sort_by_key(|field| field.tag);
+    put_varint(out, fields.len() as u32);
+    for field in fields {
+        put_varint(out, field.tag);
+        put_varint(out, field.bytes.len() as u32);
+        out.extend_from_slice(&field.bytes);
+    }
 }
 
 /// Reads one thing after the other.
-pub(super) struct Reader<'a> {
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
     bytes: &'a [u8],
-    position: usize,
+    at: usize,
 }
 
 impl<'a> Reader<'a> {
+    /// From the beginning.
+    #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Reader { bytes, position: 0 }
+        Reader { bytes, at: 0 }
     }
 
+    /// How many bytes have been read.
+    #[must_use]
     pub fn position(&self) -> usize {
-        self.position
+        self.at
     }
 
-    pub fn remaining(&self) -> usize {
-        self.bytes.len() - self.position
+    /// What follows.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
     }
 
-    pub fn error(&self, expected: &'static str) -> MetadataError {
-        MetadataError { position: self.position, expected }
+    fn fault(&self) -> Fault {
+        Fault { position: self.at, field: "" }
     }
 
-    pub fn take(&mut self, len: usize, expected: &'static str) -> Result<&'a [u8], MetadataError> {
-        if len > self.remaining() {
-            return Err(self.error(expected));
-        }
-        let taken = &self.bytes[self.position..self.position + len];
-        self.position += len;
+    /// Takes so many bytes.
+    ///
+    /// # Errors
+    /// When there are fewer.
+    pub fn take(&mut self, len: usize) -> Result<&'a [u8], Fault> {
+        let taken = self.rest().get(..len).ok_or(self.fault())?;
+        self.at += len;
         Ok(taken)
     }
 
-    pub fn uvarint(&mut self) -> Result<u32, MetadataError> {
-        let start = self.position;
-        let mut number = 0_u64;
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+        let taken = self.rest().first_chunk::<N>().ok_or(self.fault())?;
+        self.at += N;
+        Ok(*taken)
+    }
+
+    /// A varint without a sign, of five bytes at most.
+    ///
+    /// # Errors
+    /// When it is longer or does not fit 32 bits.
+    pub fn varint(&mut self) -> Result<u32, Fault> {
+        let fault = self.fault();
+        let mut value = 0_u64;
         for shift in (0..35).step_by(7) {
-            let byte = self.take(1, "an unsigned varint")?[0];
-            number |= u64::from(byte & 0x7f) << shift;
+            let [byte] = self.array()?;
+            value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
-                return u32::try_from(number).map_err(|_| MetadataError {
-                    position: start,
-                    expected: "an unsigned varint of 32 bits",
-                });
+                return u32::try_from(value).map_err(|_| fault);
             }
         }
-        Err(MetadataError { position: start, expected: "an unsigned varint of 32 bits" })
+        Err(fault)
     }
 
-    /// A big-endian number of so many bytes, with its sign.
-    fn number(&mut self, len: usize) -> Result<i64, MetadataError> {
-        let bytes = self.take(len, "a number")?;
-        let sign = if bytes[0] >= 0x80 { -1 } else { 0 };
-        Ok(bytes.iter().fold(sign, |number, byte| number << 8 | i64::from(*byte)))
+    /// The length of what follows; `None` is null.
+    fn nullable_len(&mut self) -> Result<Option<usize>, Fault> {
+        Ok(self.varint()?.checked_sub(1).map(|len| len as usize))
     }
 
-    /// The length of something compact; `None` for null.
-    fn length(&mut self) -> Result<Option<usize>, MetadataError> {
-        Ok(self.uvarint()?.checked_sub(1).map(|len| len as usize))
+    fn len(&mut self) -> Result<usize, Fault> {
+        let fault = self.fault();
+        self.nullable_len()?.ok_or(fault)
     }
 
-    pub fn fields(
+    /// So many items. Each has a byte at least, so a count that the rest cannot hold is refused.
+    fn items<T: Field>(&mut self, version: i16, count: usize) -> Result<Vec<T>, Fault> {
+        if count > self.rest().len() {
+            return Err(self.fault());
+        }
+        let mut items = Vec::new();
+        for _ in 0..count {
+            items.push(T::read(version, self)?);
+        }
+        Ok(items)
+    }
+
+    fn text(&mut self, len: usize) -> Result<String, Fault> {
+        let fault = self.fault();
+        String::from_utf8(self.take(len)?.to_vec()).map_err(|_| fault)
+    }
+
+    /// The fields that end a structure: `take` is given each tag with a reader that ends where the
+    /// field does, and says whether it has read it. Those that it leaves are returned.
+    ///
+    /// # Errors
+    /// For sizes without the bytes for them, tags that do not rise, and fields that end too early or
+    /// too late.
+    pub fn tagged(
         &mut self,
-        fields: &'static [Field],
-        version: u16,
-        depth: u32,
-    ) -> Result<Vec<Value>, MetadataError> {
-        if depth > MAX_DEPTH {
-            return Err(self.error("fewer structures in each other"));
-        }
-        let mut values = Vec::with_capacity(fields.len());
-        for field in fields {
-            let here = field.since <= version && field.tag.is_none();
-            values.push(match here {
-                true => self.value(&field.kind, field.nullable, version, depth)?,
-                false => default_of(field),
-            });
-        }
-        let mut last = None;
-        for _ in 0..self.uvarint()? {
-            let tag = self.uvarint()?;
-            let size = self.uvarint()? as usize;
-            if last.is_some_and(|last| tag <= last) {
-                return Err(self.error("tags in ascending order"));
+        mut take: impl FnMut(u32, &mut Reader<'a>) -> Result<bool, Fault>,
+    ) -> Result<Vec<TaggedField>, Fault> {
+        let mut unknown = Vec::new();
+        let mut next = 0;
+        for _ in 0..self.varint()? {
+            let fault = self.fault().within("tagged field");
+            let tag = self.varint()?;
+            if u64::from(tag) < next {
+                return Err(fault);
             }
-            last = Some(tag);
-            let known = |field: &Field| field.tag == Some(tag) && field.since <= version;
-            let Some(place) = fields.iter().position(known) else {
-                return Err(self.error("a tag of the schema"));
-            };
-            let end = self.position + size;
-            values[place] = self.value(&fields[place].kind, true, version, depth)?;
-            if self.position != end {
-                return Err(self.error("the end of a tagged field"));
+            next = u64::from(tag) + 1;
+            let len = self.varint()? as usize;
+            let begin = self.at;
+            let bytes = self.take(len).map_err(|_| fault)?;
+            let mut field = Reader { bytes: &self.bytes[..self.at], at: begin };
+            if !take(tag, &mut field)? {
+                unknown.push(TaggedField { tag, bytes: Bytes::copy_from_slice(bytes) });
+            } else if field.at != self.at {
+                return Err(fault);
             }
         }
-        Ok(values)
-    }
-
-    fn value(
-        &mut self,
-        kind: &'static Type,
-        nullable: bool,
-        version: u16,
-        depth: u32,
-    ) -> Result<Value, MetadataError> {
-        Ok(match kind {
-            Type::Bool => match self.number(1)? {
-                0 => Value::Bool(false),
-                1 => Value::Bool(true),
-                _ => return Err(self.error("0 or 1")),
-            },
-            Type::Int8 => Value::Int(self.number(1)?),
-            Type::Int16 => Value::Int(self.number(2)?),
-            Type::Uint16 => Value::Int(self.number(2)? & 0xffff),
-            Type::Int32 => Value::Int(self.number(4)?),
-            Type::Int64 => Value::Int(self.number(8)?),
-            Type::Uuid => {
-                let bytes = self.take(16, "a UUID")?;
-                Value::Uuid(TopicId(bytes.iter().fold(0, |id, b| id << 8 | u128::from(*b))))
-            }
-            Type::String | Type::Bytes | Type::Array(_) => {
-                let Some(len) = self.length()? else {
-                    if nullable {
-                        return Ok(Value::Null);
-                    }
-                    return Err(self.error("something other than null"));
-                };
-                match kind {
-                    Type::String => {
-                        let bytes = self.take(len, "text")?;
-                        let text = std::str::from_utf8(bytes).map_err(|_| self.error("UTF-8"))?;
-                        Value::String(text.to_owned())
-                    }
-                    Type::Array(item) => {
-                        if len > self.remaining() {
-                            return Err(self.error("as many items as the array says"));
-                        }
-                        let items = (0..len).map(|_| self.value(item, false, version, depth + 1));
-                        Value::Array(items.collect::<Result<_, _>>()?)
-                    }
-                    _ => Value::Bytes(self.take(len, "bytes")?.to_vec()),
-                }
-            }
-            Type::Struct(fields) => Value::Struct(self.fields(fields, version, depth + 1)?),
-        })
+        Ok(unknown)
     }
 }
 
-/// What a field is when nothing is said of it.
-pub(super) fn default_of(field: &Field) -> Value {
-    match (field.default, &field.kind) {
-        (Absent::Null, _) => Value::Null,
-        (Absent::Int(number), _) => Value::Int(number),
-        (Absent::Zero, Type::Bool) => Value::Bool(false),
-        (Absent::Zero, Type::Uuid) => Value::Uuid(TopicId::ZERO),
-        (Absent::Zero, Type::String) => Value::String(String::new()),
-        (Absent::Zero, Type::Bytes) => Value::Bytes(Vec::new()),
-        (Absent::Zero, Type::Array(_)) => Value::Array(Vec::new()),
-        (Absent::Zero, Type::Struct(_)) => Value::Struct(Vec::new()),
-        (Absent::Zero, _) => Value::Int(0),
-    }
-}
+macro_rules! number {
+    ($($number:ty),*) => {$(
+        impl Field for $number {
+            fn write(&self, _: i16, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.to_be_bytes());
+            }
 
-/// Appends the fields that a version has, and then those with tags that are not the default.
-pub(super) fn put_fields(
-    out: &mut Vec<u8>,
-    fields: &'static [Field],
-    version: u16,
-    values: &[Value],
-) {
-    let here = fields.iter().zip(values).filter(|(field, _)| field.since <= version);
-    let (mut tagged, plain): (Vec<_>, Vec<_>) = here.partition(|(field, _)| field.tag.is_some());
-    for (field, value) in plain {
-        put_value(out, &field.kind, version, value);
-    }
-    tagged.retain(|(field, value)| **value != default_of(field));
-    tagged.sort_by_key(|(field, _)| field.tag);
-    put_uvarint(out, tagged.len() as u32);
-    for (field, value) in tagged {
-        let mut bytes = Vec::new();
-        put_value(&mut bytes, &field.kind, version, value);
-        put_uvarint(out, field.tag.unwrap_or_default());
-        put_uvarint(out, bytes.len() as u32);
-        out.extend_from_slice(&bytes);
-    }
-}
-
-fn put_value(out: &mut Vec<u8>, kind: &'static Type, version: u16, value: &Value) {
-    match (kind, value) {
-        (_, Value::Null) => put_uvarint(out, 0),
-        (_, Value::Bool(flag)) => out.push(u8::from(*flag)),
-        (_, Value::Uuid(id)) => out.extend_from_slice(&id.0.to_be_bytes()),
-        (_, Value::String(text)) => {
-            put_uvarint(out, text.len() as u32 + 1);
-            out.extend_from_slice(text.as_bytes());
-        }
-        (_, Value::Bytes(bytes)) => {
-            put_uvarint(out, bytes.len() as u32 + 1);
-            out.extend_from_slice(bytes);
-        }
-        (Type::Array(item), Value::Array(items)) => {
-            put_uvarint(out, items.len() as u32 + 1);
-            for value in items {
-                put_value(out, item, version, value);
+            fn read(_: i16, reader: &mut Reader<'_>) -> Result<Self, Fault> {
+                reader.array().map(<$number>::from_be_bytes)
             }
         }
-        (Type::Struct(fields), Value::Struct(values)) => put_fields(out, fields, version, values),
-        (kind, Value::Int(number)) => {
-            let len = match kind {
-                Type::Int8 => 1,
-                Type::Int16 | Type::Uint16 => 2,
-                Type::Int32 => 4,
-                _ => 8,
-            };
-            out.extend_from_slice(&number.to_be_bytes()[8 - len..]);
+    )*};
+}
+
+number!(i8, i16, u16, i32, i64, f64);
+
+impl Field for bool {
+    fn write(&self, _: i16, out: &mut Vec<u8>) {
+        out.push(u8::from(*self));
+    }
+
+    fn read(_: i16, reader: &mut Reader<'_>) -> Result<Self, Fault> {
+        reader.array::<1>().map(|[byte]| byte != 0)
+    }
+}
+
+impl Field for Uuid {
+    fn write(&self, _: i16, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0.to_be_bytes());
+    }
+
+    fn read(_: i16, reader: &mut Reader<'_>) -> Result<Self, Fault> {
+        reader.array().map(u128::from_be_bytes).map(Uuid)
+    }
+}
+
+impl Field for String {
+    fn write(&self, _: i16, out: &mut Vec<u8>) {
+        put_len(out, self.len());
+        out.extend_from_slice(self.as_bytes());
+    }
+
+    fn read(_: i16, reader: &mut Reader<'_>) -> Result<Self, Fault> {
+        let len = reader.len()?;
+        reader.text(len)
+    }
+}
+
+impl Field for Option<String> {
+    fn write(&self, version: i16, out: &mut Vec<u8>) {
+        match self {
+            None => out.push(0),
+            Some(text) => text.write(version, out),
         }
-        (kind, value) => panic!("{value:?} does not fit the schema's {kind:?}"),
+    }
+
+    fn read(_: i16, reader: &mut Reader<'_>) -> Result<Self, Fault> {
+        let len = reader.nullable_len()?;
+        len.map(|len| reader.text(len)).transpose()
+    }
+}
+
+impl Field for Bytes {
+    fn write(&self, _: i16, out: &mut Vec<u8>) {
+        put_len(out, self.len());
+        out.extend_from_slice(self);
+    }
+
+    fn read(_: i16, reader: &mut Reader<'_>) -> Result<Self, Fault> {
+        let len = reader.len()?;
+        reader.take(len).map(Bytes::copy_from_slice)
+    }
+}
+
+impl<T: Field> Field for Vec<T> {
+    fn write(&self, version: i16, out: &mut Vec<u8>) {
+        put_len(out, self.len());
+        for item in self {
+            item.write(version, out);
+        }
+    }
+
+    fn read(version: i16, reader: &mut Reader<'_>) -> Result<Self, Fault> {
+        let count = reader.len()?;
+        reader.items(version, count)
+    }
+}
+
+impl<T: Field> Field for Option<Vec<T>> {
+    fn write(&self, version: i16, out: &mut Vec<u8>) {
+        match self {
+            None => out.push(0),
+            Some(items) => items.write(version, out),
+        }
+    }
+
+    fn read(version: i16, reader: &mut Reader<'_>) -> Result<Self, Fault> {
+        let count = reader.nullable_len()?;
+        count.map(|count| reader.items(version, count)).transpose()
     }
 }
