@@ -24,6 +24,7 @@
 //! from the segment's name instead of a random draw.
 
 mod append_vec;
+pub mod checkpoint;
 mod config;
 mod error;
 mod leader_epochs;
