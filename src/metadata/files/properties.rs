@@ -1,9 +1,9 @@
 //! Java's properties files.
 //!
 //! A line is a key, then blanks, `=` or `:`, then a value. One that begins with `#` or `!` is a
-//! comment; one that ends with `\` goes on in the next, whose first blanks do not count. `\t`, `\n`,
-//! `\r`, `\f` and `\uXXXX` stand for characters, `\` and any other character for that character.
-//! Bytes are Latin-1.
+//! comment; one that ends with `\` goes on in the next, whose first blanks do not count. `\t`,
+//! `\n`, `\r`, `\f` and `\uXXXX` stand for characters, `\` and any other character for that
+//! character. Bytes are Latin-1.
 
 use super::error::FileError;
 
