@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 
 use crate::config::{ConfigValue, Overrides};
-use crate::metadata::Message;
+use crate::metadata::Record;
 use crate::types::{BrokerId, LeaderEpoch, TopicId, TopicName};
 
 /// One decision of the controller, named as Kafka names its metadata records.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum MetadataRecord {
     /// A topic exists.
     Topic { name: TopicName, topic_id: TopicId },
@@ -41,7 +41,7 @@ pub enum MetadataRecord {
     /// A topic is gone.
     RemoveTopic { topic_id: TopicId },
     /// What is of no account here, but stands in Kafka's log.
-    Other(Message),
+    Other(Record),
 }
 
 /// A topic of the image.

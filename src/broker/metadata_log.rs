@@ -5,11 +5,10 @@
 //! as it does for a leader of KRaft who is its only voter; each leadership begins with a
 //! `LeaderChange` control record, and the log's leader epoch is that of the controller.
 
-use bytes::Bytes;
-
 use super::metadata::MetadataRecord;
 use crate::log::{Log, LogConfig, LogError, LogStart, RecoveryStep};
-use crate::metadata::Message;
+use crate::metadata::control::{LeaderChangeMessage, Voter};
+use crate::metadata::{ControlMessage, decode, encode, encode_control};
 use crate::record::{BatchBuilder, BatchOptions, RecordBatch};
 use crate::storage::Disk;
 use crate::types::{BrokerId, LeaderEpoch, Offset, Time};
@@ -19,9 +18,6 @@ pub const METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// Its only partition's directory.
 const DIR: &str = "__cluster_metadata-0";
-
-/// The type of a control record that says who leads.
-const LEADER_CHANGE: i16 = 2;
 
 /// The log of the controller's decisions.
 #[derive(Clone, Debug)]
@@ -95,7 +91,7 @@ impl MetadataLog {
         }
         let mut builder = BatchBuilder::new(BatchOptions::default());
         for record in records {
-            let value = record.to_message().encode();
+            let value = encode(&record.to_record());
             builder.append(now.timestamp(), None, Some(&value), &[]);
         }
         self.append_batch(disk, now, builder.build())
@@ -135,10 +131,9 @@ impl MetadataLog {
                 next = batch.next_offset();
                 for record in batch.records().filter(|_| !batch.is_control()) {
                     let record = record.map_err(damaged(next))?;
-                    let message = Message::decode(record.value.unwrap_or_default());
-                    records.push(MetadataRecord::from_message(
-                        message.map_err(damaged(record.offset))?,
-                    ));
+                    let decoded = decode(record.value.unwrap_or_default());
+                    let decoded = decoded.map_err(damaged(record.offset))?;
+                    records.push(MetadataRecord::from_record(decoded));
                 }
             }
             if next == before {
@@ -166,19 +161,16 @@ fn damaged<E: std::fmt::Display>(offset: Offset) -> impl Fn(E) -> LogError {
 
 /// The control batch at the beginning of a leadership whose only voter is the leader.
 fn leader_change(leader: BrokerId, now: Time) -> RecordBatch {
-    let mut key = 0_i16.to_be_bytes().to_vec();
-    key.extend(LEADER_CHANGE.to_be_bytes());
-    let mut value = 0_i16.to_be_bytes().to_vec();
-    value.extend(leader.0.to_be_bytes());
-    for _voters_then_granting in 0..2 {
-        // One of them, and no tagged fields.
-        value.push(2);
-        value.extend(leader.0.to_be_bytes());
-        value.push(0);
-    }
-    value.push(0);
+    let voter = Voter { voter_id: leader.0, ..Voter::default() };
+    let change = LeaderChangeMessage {
+        leader_id: leader.0,
+        voters: vec![voter.clone()],
+        granting_voters: vec![voter],
+        ..LeaderChangeMessage::default()
+    };
+    let (key, value) = encode_control(&ControlMessage::LeaderChange(change));
     let options = BatchOptions { control: true, ..BatchOptions::default() };
     let mut builder = BatchBuilder::new(options);
-    builder.append(now.timestamp(), Some(&Bytes::from(key)), Some(&value), &[]);
+    builder.append(now.timestamp(), Some(&key), Some(&value), &[]);
     builder.build()
 }

@@ -1,24 +1,27 @@
 //! The controller's decisions as Kafka's metadata records, and back.
 
 use super::metadata::MetadataRecord;
-use crate::config::{ConfigValue, parse_broker_override, parse_topic_override};
-use crate::metadata::{Message, Value};
-use crate::types::{BrokerId, LeaderEpoch, TopicId, TopicName};
-
-/// What stands in a config record for a topic and for a broker.
-const TOPIC_RESOURCE: i64 = 2;
-const BROKER_RESOURCE: i64 = 4;
+use crate::config::{ConfigError, ConfigValue, parse_broker_override, parse_topic_override};
+use crate::metadata::Uuid;
+use crate::metadata::records::{
+    BROKER_RESOURCE, ConfigRecord, Message, PartitionChangeRecord, PartitionRecord, Record,
+    RemoveTopicRecord, TOPIC_RESOURCE, TopicRecord,
+};
+use crate::types::{BrokerId, LeaderEpoch, TopicName};
 
 /// The leader that a change of a partition names when it stays.
-const NO_LEADER_CHANGE: i64 = -2;
+const NO_LEADER_CHANGE: i32 = -2;
 
 impl MetadataRecord {
     /// The record as Kafka's.
-    pub fn to_message(&self) -> Message {
+    pub fn to_record(&self) -> Record {
         match self {
-            MetadataRecord::Topic { name, topic_id } => Message::new("TOPIC_RECORD")
-                .with("name", Value::String(name.to_string()))
-                .with("topicId", Value::Uuid(*topic_id)),
+            MetadataRecord::Topic { name, topic_id } => TopicRecord {
+                name: name.to_string(),
+                topic_id: Uuid::from(*topic_id),
+                ..TopicRecord::default()
+            }
+            .into(),
             MetadataRecord::Partition {
                 topic_id,
                 partition,
@@ -27,27 +30,27 @@ impl MetadataRecord {
                 leader,
                 leader_epoch,
                 directories,
-            } => Message::new("PARTITION_RECORD")
-                .with("partitionId", Value::Int(i64::from(*partition)))
-                .with("topicId", Value::Uuid(*topic_id))
-                .with("replicas", ids(replicas))
-                .with("isr", ids(isr))
-                .with("leader", Value::Int(i64::from(leader.0)))
-                .with("leaderEpoch", Value::Int(i64::from(leader_epoch.0)))
-                .with("partitionEpoch", Value::Int(0))
-                .with(
-                    "directories",
-                    Value::Array(directories.iter().map(|id| Value::Uuid(*id)).collect()),
-                ),
+            } => PartitionRecord {
+                partition_id: *partition,
+                topic_id: Uuid::from(*topic_id),
+                replicas: ids(replicas),
+                isr: ids(isr),
+                leader: leader.0,
+                leader_epoch: leader_epoch.0,
+                partition_epoch: 0,
+                directories: directories.iter().copied().map(Uuid::from).collect(),
+                ..PartitionRecord::default()
+            }
+            .into(),
             MetadataRecord::PartitionChange { topic_id, partition, isr, leader } => {
-                let message = Message::new("PARTITION_CHANGE_RECORD")
-                    .with("partitionId", Value::Int(i64::from(*partition)))
-                    .with("topicId", Value::Uuid(*topic_id))
-                    .with("isr", isr.as_ref().map_or(Value::Null, |isr| ids(isr)));
-                match leader {
-                    Some(leader) => message.with("leader", Value::Int(i64::from(leader.0))),
-                    None => message,
+                PartitionChangeRecord {
+                    partition_id: *partition,
+                    topic_id: Uuid::from(*topic_id),
+                    isr: isr.as_deref().map(ids),
+                    leader: leader.map_or(NO_LEADER_CHANGE, |leader| leader.0),
+                    ..PartitionChangeRecord::default()
                 }
+                .into()
             }
             MetadataRecord::TopicConfig { topic, name, value } => {
                 config(TOPIC_RESOURCE, topic, name, value.as_ref())
@@ -55,90 +58,78 @@ impl MetadataRecord {
             MetadataRecord::BrokerConfig { name, value } => {
                 config(BROKER_RESOURCE, "", name, value.as_ref())
             }
-            MetadataRecord::RemoveTopic { topic_id } => {
-                Message::new("REMOVE_TOPIC_RECORD").with("topicId", Value::Uuid(*topic_id))
+            MetadataRecord::RemoveTopic { topic_id } => RemoveTopicRecord {
+                topic_id: Uuid::from(*topic_id),
+                ..RemoveTopicRecord::default()
             }
-            MetadataRecord::Other(message) => message.clone(),
+            .into(),
+            MetadataRecord::Other(record) => record.clone(),
         }
     }
 
     /// What Kafka's record says. One that is of no account here is kept as it is.
-    pub fn from_message(message: Message) -> Self {
-        let number = |field: &str| message.get(field).int() as i32;
-        let topic_id = message.get("topicId").uuid();
-        let text = |field: &str| message.get(field).text().unwrap_or_default().to_owned();
-        match message.name() {
-            Some("TOPIC_RECORD") => {
-                MetadataRecord::Topic { name: TopicName::from(text("name")), topic_id }
-            }
-            Some("PARTITION_RECORD") => MetadataRecord::Partition {
-                topic_id,
-                partition: number("partitionId"),
-                replicas: brokers(message.get("replicas")).unwrap_or_default(),
-                isr: brokers(message.get("isr")).unwrap_or_default(),
-                leader: BrokerId(number("leader")),
-                leader_epoch: LeaderEpoch(number("leaderEpoch")),
-                directories: directories(message.get("directories")),
+    pub fn from_record(record: Record) -> Self {
+        match &record.message {
+            Message::TopicRecord(topic) => MetadataRecord::Topic {
+                name: TopicName::from(topic.name.as_str()),
+                topic_id: topic.topic_id.into(),
             },
-            Some("PARTITION_CHANGE_RECORD") => {
-                let leader = message.get("leader").int();
-                MetadataRecord::PartitionChange {
-                    topic_id,
-                    partition: number("partitionId"),
-                    isr: brokers(message.get("isr")),
-                    leader: (leader != NO_LEADER_CHANGE).then_some(BrokerId(leader as i32)),
-                }
+            Message::PartitionRecord(partition) => MetadataRecord::Partition {
+                topic_id: partition.topic_id.into(),
+                partition: partition.partition_id,
+                replicas: brokers(&partition.replicas),
+                isr: brokers(&partition.isr),
+                leader: BrokerId(partition.leader),
+                leader_epoch: LeaderEpoch(partition.leader_epoch),
+                directories: partition.directories.iter().map(|id| (*id).into()).collect(),
+            },
+            Message::PartitionChangeRecord(change) => MetadataRecord::PartitionChange {
+                topic_id: change.topic_id.into(),
+                partition: change.partition_id,
+                isr: change.isr.as_deref().map(brokers),
+                leader: (change.leader != NO_LEADER_CHANGE).then_some(BrokerId(change.leader)),
+            },
+            Message::RemoveTopicRecord(removed) => {
+                MetadataRecord::RemoveTopic { topic_id: removed.topic_id.into() }
             }
-            Some("REMOVE_TOPIC_RECORD") => MetadataRecord::RemoveTopic { topic_id },
-            Some("CONFIG_RECORD") => config_of(message),
-            _ => MetadataRecord::Other(message),
+            Message::ConfigRecord(config) => {
+                config_of(config).unwrap_or(MetadataRecord::Other(record.clone()))
+            }
+            _ => MetadataRecord::Other(record),
         }
     }
 }
 
-fn config(resource: i64, of: &str, name: &str, value: Option<&ConfigValue>) -> Message {
-    let text = |text: &str| Value::String(text.to_owned());
-    Message::new("CONFIG_RECORD")
-        .with("resourceType", Value::Int(resource))
-        .with("resourceName", text(of))
-        .with("name", text(name))
-        .with("value", value.map_or(Value::Null, |value| text(value.as_str())))
+fn config(resource_type: i8, of: &str, name: &str, value: Option<&ConfigValue>) -> Record {
+    let value = value.map(|value| value.as_str().to_owned());
+    let (resource_name, name) = (of.to_owned(), name.to_owned());
+    ConfigRecord { resource_type, resource_name, name, value, ..ConfigRecord::default() }.into()
 }
 
 /// A config that this crate knows, of a topic or of all brokers.
-fn config_of(message: Message) -> MetadataRecord {
-    let text = |field: &str| message.get(field).text().unwrap_or_default().to_owned();
-    let (resource, name, of) =
-        (message.get("resourceType").int(), text("name"), text("resourceName"));
-    let parse =
-        |parse: fn(&str, &str) -> Result<ConfigValue, crate::config::ConfigError>| match message
-            .get("value")
-            .text()
-        {
-            None => Some(None),
-            Some(value) => parse(&name, value).ok().map(Some),
-        };
-    match resource {
-        TOPIC_RESOURCE => match parse(parse_topic_override) {
-            Some(value) => MetadataRecord::TopicConfig { topic: TopicName::from(of), name, value },
-            None => MetadataRecord::Other(message),
-        },
-        BROKER_RESOURCE if of.is_empty() => match parse(parse_broker_override) {
-            Some(value) => MetadataRecord::BrokerConfig { name, value },
-            None => MetadataRecord::Other(message),
-        },
-        _ => MetadataRecord::Other(message),
+fn config_of(config: &ConfigRecord) -> Option<MetadataRecord> {
+    let name = config.name.clone();
+    let parse = |parse: fn(&str, &str) -> Result<ConfigValue, ConfigError>| {
+        let value = config.value.as_deref();
+        value.map_or(Some(None), |value| parse(&name, value).ok().map(Some))
+    };
+    match config.resource_type {
+        TOPIC_RESOURCE => {
+            let (topic, value) = (config.resource_name.as_str(), parse(parse_topic_override)?);
+            Some(MetadataRecord::TopicConfig { topic: TopicName::from(topic), name, value })
+        }
+        BROKER_RESOURCE if config.resource_name.is_empty() => {
+            let value = parse(parse_broker_override)?;
+            Some(MetadataRecord::BrokerConfig { name, value })
+        }
+        _ => None,
     }
 }
 
-fn ids(brokers: &[BrokerId]) -> Value {
-    Value::Array(brokers.iter().map(|broker| Value::Int(i64::from(broker.0))).collect())
+fn ids(brokers: &[BrokerId]) -> Vec<i32> {
+    brokers.iter().map(|broker| broker.0).collect()
 }
 
-fn brokers(value: &Value) -> Option<Vec<BrokerId>> {
-    Some(value.items()?.iter().map(|id| BrokerId(id.int() as i32)).collect())
-}
-
-fn directories(value: &Value) -> Vec<TopicId> {
-    value.items().unwrap_or_default().iter().map(Value::uuid).collect()
+fn brokers(ids: &[i32]) -> Vec<BrokerId> {
+    ids.iter().copied().map(BrokerId).collect()
 }

@@ -26,16 +26,23 @@ use super::metadata::MetadataRecord;
 use super::metadata_log::{METADATA_TOPIC, MetadataLog};
 use super::{Broker, BrokerEvent};
 use crate::config::TopicConfig;
-use crate::log::{LogError, LogStart, RecoveryStep, parse_offsets, write_offsets};
-use crate::metadata::files::{CleanShutdown, MetaProperties, PartitionMetadata, QuorumState};
-use crate::metadata::{Message, Value};
+use crate::log::checkpoint::{encode_offsets, parse_offsets};
+use crate::log::{LogError, LogStart, RecoveryStep};
+use crate::metadata::files::{
+    CleanShutdown, MetaProperties, PartitionMetadata, QuorumState, QuorumStateForm,
+};
+use crate::metadata::records::{
+    BrokerRegistrationChangeRecord, Endpoint, FeatureLevelRecord, NoOpRecord, RegisterBrokerRecord,
+    SupportedFeature,
+};
+use crate::metadata::{Record, Uuid};
 use crate::partition::Partition;
 use crate::random::Random;
 use crate::storage::{Disk, DiskError, read_file, replace_file};
 use crate::types::{Offset, Time, TopicId, TopicPartition};
 
 /// The features of a cluster of Kafka 4.3, with their levels.
-const FEATURES: [(&str, i64); 6] = [
+const FEATURES: [(&str, i16); 6] = [
     ("metadata.version", 30),
     ("eligible.leader.replicas.version", 1),
     ("group.version", 1),
@@ -46,7 +53,7 @@ const FEATURES: [(&str, i64); 6] = [
 
 /// Where the broker says that it listens.
 const HOST: &str = "127.0.0.1";
-const PORT: i64 = 9092;
+const PORT: u16 = 9092;
 
 /// The id that Kafka gives to the topic of metadata.
 const METADATA_TOPIC_ID: TopicId = TopicId(1);
@@ -101,7 +108,7 @@ impl Broker {
     /// kept as the report of this start.
     pub(super) fn start(&mut self, now: Time) -> Result<(), StartError> {
         self.recovery.clear();
-        self.check_owner()?;
+        self.check_owner(now)?;
         let text = |error: LogError| error.to_string();
         let written = self.read_written_down().map_err(text)?;
         let metadata = TopicPartition::new(METADATA_TOPIC, 0);
@@ -126,27 +133,27 @@ impl Broker {
     }
 
     /// Checks that the directory is this broker's; a new one gets its properties.
-    fn check_owner(&mut self) -> Result<(), StartError> {
+    fn check_owner(&mut self, now: Time) -> Result<(), StartError> {
         let found =
             read_file(&mut self.disk, META_PROPERTIES).map_err(|error| error.to_string())?;
         let Some(bytes) = found else {
             self.directory_id = TopicId(Random::stream(self.seed, "directory ids").bits128());
             let properties = MetaProperties {
                 cluster_id: self.cluster_id.clone(),
-                node_id: self.id,
-                directory_id: self.directory_id,
+                node_id: self.id.0,
+                directory_id: Some(Uuid::from(self.directory_id)),
             };
-            let partition = PartitionMetadata { topic_id: METADATA_TOPIC_ID }.to_text();
+            let partition = PartitionMetadata::new(METADATA_TOPIC_ID.into()).to_string();
             let path = format!("{METADATA_TOPIC}-0/{PARTITION_METADATA}");
             replace_file(&mut self.disk, &path, partition.as_bytes())
                 .map_err(|error| error.to_string())?;
-            let text = properties.to_text();
+            let text = properties.encode(now.timestamp());
             return replace_file(&mut self.disk, META_PROPERTIES, text.as_bytes())
                 .map_err(|error| error.to_string());
         };
         let found =
             MetaProperties::parse(&bytes).map_err(|error| format!("{META_PROPERTIES}: {error}"))?;
-        if found.node_id != self.id {
+        if found.node_id != self.id.0 {
             let (theirs, ours) = (found.node_id, self.id);
             return Err(format!("{META_PROPERTIES}: node.id is {theirs}, not {ours}"));
         }
@@ -157,52 +164,71 @@ impl Broker {
             return Err(format!("{META_PROPERTIES}: cluster.id is '{theirs}', not '{ours}'"));
         }
         self.cluster_id = found.cluster_id;
-        self.directory_id = found.directory_id;
+        self.directory_id = found.directory_id.map_or(TopicId::ZERO, TopicId::from);
         Ok(())
     }
 
     /// What the controller writes down of a broker that comes: the first time, what the cluster can
     /// do, too.
     fn registration(&mut self, is_first: bool) -> Vec<MetadataRecord> {
-        let mut records = Vec::new();
+        let mut records: Vec<Record> = Vec::new();
         if is_first {
-            for (name, level) in FEATURES {
-                let record = Message::new("FEATURE_LEVEL_RECORD")
-                    .with("name", Value::String(name.to_owned()))
-                    .with("featureLevel", Value::Int(level));
-                records.push(MetadataRecord::Other(record));
-            }
+            let level = |(name, level): (&str, i16)| FeatureLevelRecord {
+                name: name.to_owned(),
+                feature_level: level,
+                ..FeatureLevelRecord::default()
+            };
+            records.extend(FEATURES.map(level).map(Record::from));
         }
         // A broker's epoch is the offset of its registration.
         self.broker_epoch = self.metadata_log.end().0 + records.len() as i64;
         let stream = format!("incarnation {} {}", self.id, self.broker_epoch);
-        let incarnation = TopicId(Random::stream(self.seed, &stream).bits128());
-        let text = |text: &str| Value::String(text.to_owned());
-        let endpoint = [text("PLAINTEXT"), text(HOST), Value::Int(PORT), Value::Int(0)];
-        let broker = || Value::Int(i64::from(self.id.0));
-        let epoch = || Value::Int(self.broker_epoch);
-        let feature = |(name, level): (&str, i64)| {
-            Value::Struct(vec![text(name), Value::Int(0), Value::Int(level)])
+        let incarnation = Random::stream(self.seed, &stream).bits128();
+        let listener = Endpoint {
+            name: "PLAINTEXT".to_owned(),
+            host: HOST.to_owned(),
+            port: PORT,
+            ..Endpoint::default()
         };
-        let registered = Message::new("REGISTER_BROKER_RECORD")
-            .with("brokerId", broker())
-            .with("incarnationId", Value::Uuid(incarnation))
-            .with("brokerEpoch", epoch())
-            .with("endPoints", Value::Array(vec![Value::Struct(endpoint.to_vec())]))
-            .with("features", Value::Array(FEATURES.map(feature).to_vec()))
-            .with("fenced", Value::Bool(true))
-            .with("logDirs", Value::Array(vec![Value::Uuid(self.directory_id)]));
-        let unfenced = Message::new("BROKER_REGISTRATION_CHANGE_RECORD")
-            .with("brokerId", broker())
-            .with("brokerEpoch", epoch())
-            .with("fenced", Value::Int(-1));
-        records.extend([registered, unfenced].map(MetadataRecord::Other));
-        records
+        let feature = |(name, level): (&str, i16)| SupportedFeature {
+            name: name.to_owned(),
+            max_supported_version: level,
+            ..SupportedFeature::default()
+        };
+        let (broker_id, broker_epoch) = (self.id.0, self.broker_epoch);
+        let registered = RegisterBrokerRecord {
+            broker_id,
+            incarnation_id: Uuid(incarnation),
+            broker_epoch,
+            end_points: vec![listener],
+            features: FEATURES.map(feature).to_vec(),
+            rack: None,
+            log_dirs: vec![Uuid::from(self.directory_id)],
+            ..RegisterBrokerRecord::default()
+        };
+        let unfenced = BrokerRegistrationChangeRecord {
+            broker_id,
+            broker_epoch,
+            fenced: -1,
+            ..BrokerRegistrationChangeRecord::default()
+        };
+        records.extend([registered.into(), unfenced.into()]);
+        records.into_iter().map(MetadataRecord::Other).collect()
     }
 
     fn write_quorum_state(&mut self) -> Result<(), DiskError> {
         let leader_epoch = self.metadata_log.epoch();
-        let text = QuorumState { leader: self.id, leader_epoch }.to_text();
+        let state = QuorumState {
+            leader_id: self.id.0,
+            leader_epoch: leader_epoch.0,
+            voted_id: -1,
+            form: QuorumStateForm::V0 {
+                cluster_id: String::new(),
+                applied_offset: 0,
+                current_voters: Some(vec![self.id.0]),
+            },
+        };
+        let text = state.encode();
         let path = format!("{METADATA_TOPIC}-0/{QUORUM_STATE}");
         replace_file(&mut self.disk, &path, text.as_bytes())
     }
@@ -224,7 +250,8 @@ impl Broker {
 
     fn read_offsets(&mut self, path: &str) -> Result<BTreeMap<TopicPartition, Offset>, LogError> {
         let bytes = read_file(&mut self.disk, path)?;
-        let parsed = bytes.map_or(Ok(BTreeMap::new()), |bytes| parse_offsets(&bytes));
+        let parsed = bytes.map_or(Ok(Vec::new()), |bytes| parse_offsets(&bytes));
+        let parsed = parsed.map(|offsets| offsets.into_iter().collect());
         parsed.map_err(|error| LogError::Checkpoint {
             path: path.to_owned(),
             reason: error.to_string(),
@@ -306,7 +333,9 @@ impl Broker {
         let written = read_file(&mut self.disk, &path).ok().flatten();
         let written = written.and_then(|bytes| PartitionMetadata::parse(&bytes).ok());
         // A directory without a word of its topic is the one's that is called so.
-        written.is_none_or(|written| written.topic_id == topic_id).then_some(topic_id)
+        written
+            .is_none_or(|written| TopicId::from(written.topic_id) == topic_id)
+            .then_some(topic_id)
     }
 
     fn tell_recovery(&mut self, partition: &TopicPartition, steps: Vec<RecoveryStep>) {
@@ -332,7 +361,7 @@ impl Broker {
         let created =
             Partition::create(&mut self.disk, name.clone(), topic_id, self.id, config, at);
         let path = format!("{name}/{PARTITION_METADATA}");
-        let text = PartitionMetadata { topic_id }.to_text();
+        let text = PartitionMetadata::new(topic_id.into()).to_string();
         let created = created.and_then(|partition| {
             replace_file(&mut self.disk, &path, text.as_bytes())?;
             Ok(partition)
@@ -346,7 +375,7 @@ impl Broker {
             return;
         }
         // The time goes on from here when it starts again.
-        let time = MetadataRecord::Other(Message::new("NO_OP_RECORD"));
+        let time = MetadataRecord::Other(NoOpRecord::default().into());
         let mut clean = self.metadata_log.append(&mut self.disk, now, &[time]).is_ok();
         clean &= self.metadata_log.close(&mut self.disk).is_ok();
         for partition in self.partitions.values_mut() {
@@ -356,7 +385,7 @@ impl Broker {
         }
         clean &= self.write_all_checkpoints().is_ok();
         if clean {
-            let text = CleanShutdown { broker_epoch: self.broker_epoch }.to_text();
+            let text = CleanShutdown::new(self.broker_epoch).to_string();
             // If it cannot be written, the next start is not a clean one: that is all.
             let _ = replace_file(&mut self.disk, CLEAN_SHUTDOWN, text.as_bytes());
         }
@@ -372,7 +401,7 @@ impl Broker {
         self.write_log_starts()?;
         self.write_high_watermarks()?;
         if read_file(&mut self.disk, CLEANED)?.is_none() {
-            replace_file(&mut self.disk, CLEANED, write_offsets(&BTreeMap::new()).as_bytes())?;
+            replace_file(&mut self.disk, CLEANED, encode_offsets([]).as_bytes())?;
         }
         Ok(())
     }
@@ -382,7 +411,7 @@ impl Broker {
         let metadata = TopicPartition::new(METADATA_TOPIC, 0);
         let mut points = BTreeMap::from([(metadata, self.metadata_log.recovery_point())]);
         points.extend(self.online().map(|p| (p.name().clone(), p.log().recovery_point())));
-        replace_file(&mut self.disk, RECOVERY_POINTS, write_offsets(&points).as_bytes())
+        replace_file(&mut self.disk, RECOVERY_POINTS, as_checkpoint(&points).as_bytes())
     }
 
     /// Writes where the logs start whose first segment begins before that.
@@ -392,18 +421,22 @@ impl Broker {
             first.is_none_or(|first| partition.log().log_start_offset() > first)
         });
         let starts = cut.map(|p| (p.name().clone(), p.log().log_start_offset())).collect();
-        replace_file(&mut self.disk, LOG_STARTS, write_offsets(&starts).as_bytes())
+        replace_file(&mut self.disk, LOG_STARTS, as_checkpoint(&starts).as_bytes())
     }
 
     /// Writes the high watermarks.
     pub(super) fn write_high_watermarks(&mut self) -> Result<(), DiskError> {
         let marks = self.online().map(|p| (p.name().clone(), p.high_watermark())).collect();
-        replace_file(&mut self.disk, HIGH_WATERMARKS, write_offsets(&marks).as_bytes())
+        replace_file(&mut self.disk, HIGH_WATERMARKS, as_checkpoint(&marks).as_bytes())
     }
 
     fn online(&self) -> impl Iterator<Item = &Partition> {
         self.partitions.values().filter(|partition| partition.offline().is_none())
     }
+}
+
+fn as_checkpoint(offsets: &BTreeMap<TopicPartition, Offset>) -> String {
+    encode_offsets(offsets.iter().map(|(name, offset)| (name, *offset)))
 }
 
 fn log_start(written: &WrittenDown, name: &TopicPartition, now: Time) -> LogStart {

@@ -134,7 +134,7 @@ impl Log {
     /// Writes the leader epochs down, if the log is durable.
     pub(super) fn write_leader_epochs(&self, disk: &mut dyn Disk) -> Result<(), LogError> {
         if self.durable {
-            let text = checkpoint::write_leader_epochs(self.leader_epochs.entries());
+            let text = checkpoint::encode_leader_epochs(self.leader_epochs.entries());
             replace_file(disk, &format!("{}/{LEADER_EPOCHS}", self.dir), text.as_bytes())?;
         }
         Ok(())

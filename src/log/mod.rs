@@ -24,7 +24,7 @@
 //! from the segment's name instead of a random draw.
 
 mod append_vec;
-mod checkpoint;
+pub mod checkpoint;
 mod config;
 mod durable;
 mod error;
@@ -39,7 +39,6 @@ mod segment;
 mod segment_recovery;
 mod time_index;
 
-pub use checkpoint::{CheckpointError, parse_offsets, write_offsets};
 pub use config::LogConfig;
 pub use error::LogError;
 pub use leader_epochs::{EpochEntry, LeaderEpochs};

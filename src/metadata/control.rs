@@ -97,7 +97,8 @@ message! {
 
 macro_rules! control_messages {
     ($($number:literal $name:ident($message:ident),)*) => {
-        /// A control record of the quorum. Types 0 and 1 end transactions, see `record::ControlRecord`.
+        /// A control record of the quorum. Types 0 and 1 end transactions: see
+        /// [`ControlRecord`](crate::record::ControlRecord).
         #[derive(Clone, Debug, PartialEq)]
         pub enum ControlMessage {
             $(

@@ -1,5 +1,5 @@
-//! What a broker's directory says of the cluster: the records of `__cluster_metadata`, as bytes
-//! and back.
+//! What a broker's directory says of the cluster: the records of `__cluster_metadata`, and the
+//! small files beside the logs, as bytes and back.
 //!
 //! ```text
 //! value of a record:   varint frame version = 1, varint api key, varint version, message
@@ -9,9 +9,9 @@
 //! ```
 //!
 //! A message is flexible from its first version on (see [`wire`]); the descriptions in `records/`
-//! and [`control`] say which fields it has. What has been decoded is encoded to the same bytes, since
-//! a record keeps its version, tagged fields that nobody knows, and a message that nobody knows.
-//! [`to_json`] prints records as Kafka's `dump-log` does.
+//! and [`control`] say which fields it has. What has been decoded is encoded to the same bytes,
+//! since a record keeps its version, tagged fields that nobody knows, and a message that nobody
+//! knows. [`to_json`] prints records as Kafka's `dump-log` does; [`files`] are the small files.
 //!
 //! Nothing here reads a disk or knows what records mean together.
 //!
@@ -22,6 +22,7 @@
 
 pub mod control;
 mod error;
+pub mod files;
 pub mod json;
 mod message;
 pub mod records;

@@ -165,8 +165,8 @@ impl<'a> Reader<'a> {
     /// field does, and says whether it has read it. Those that it leaves are returned.
     ///
     /// # Errors
-    /// For sizes without the bytes for them, tags that do not rise, and fields that end too early or
-    /// too late.
+    /// For sizes without the bytes for them, tags that do not rise, and fields that end too early
+    /// or too late.
     pub fn tagged(
         &mut self,
         mut take: impl FnMut(u32, &mut Reader<'a>) -> Result<bool, Fault>,

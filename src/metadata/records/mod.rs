@@ -115,6 +115,13 @@ macro_rules! messages {
                     Message::$name(message)
                 }
             }
+
+            impl From<$name> for Record {
+                /// In the highest version.
+                fn from(message: $name) -> Self {
+                    Record { version: $highest, message: Message::$name(message) }
+                }
+            }
         )*
     };
 }

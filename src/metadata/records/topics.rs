@@ -90,7 +90,7 @@ message! {
 
     /// A config has been set, or with a null value is back at its default.
     pub struct ConfigRecord {
-        /// Whose config it is: [`TOPIC_RESOURCE`] or [`BROKER_RESOURCE`], or a group's or a client's.
+        /// Whose config it is: [`TOPIC_RESOURCE`], [`BROKER_RESOURCE`], or a group's or a client's.
         resource_type: i8 = 0, "resourceType" since 0;
         /// The topic's name, the broker's id, or empty for all brokers.
         resource_name: String = String::new(), "resourceName" since 0;
