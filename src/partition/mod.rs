@@ -282,5 +282,6 @@ fn log_config(config: &TopicConfig) -> LogConfig {
         index_interval_bytes: config.index_interval_bytes,
         max_message_bytes: config.max_message_bytes,
         compact: config.compact,
+        producer_id_expiration_ms: config.producer_id_expiration_ms,
     }
 }
