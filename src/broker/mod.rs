@@ -48,7 +48,7 @@ use crate::log::RollReason;
 use crate::partition::Partition;
 use crate::random::Random;
 use crate::storage::{Disk, MemoryDisk};
-use crate::types::{BrokerId, Offset, Time, TopicName, TopicPartition};
+use crate::types::{BrokerId, Offset, ProducerId, Time, TopicName, TopicPartition};
 
 use metadata::{MetadataImage, MetadataRecord};
 use purgatory::Purgatory;
@@ -91,6 +91,17 @@ pub enum BrokerEvent {
         base_offset: Offset,
         /// Why.
         reason: RollReason,
+    },
+    /// A batch came again that is in the log; it was not appended again.
+    Deduplicated {
+        /// Where.
+        partition: TopicPartition,
+        /// The producer that sent it twice.
+        producer_id: ProducerId,
+        /// The sequence number of its first record.
+        base_sequence: i32,
+        /// The offset that its first record has.
+        base_offset: Offset,
     },
     /// The sparse offset index got an entry.
     Indexed {
