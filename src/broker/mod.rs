@@ -25,6 +25,8 @@ mod configs;
 mod controller;
 mod data;
 mod groups;
+#[cfg(test)]
+mod idempotence_tests;
 pub mod metadata;
 mod offsets;
 mod producer_ids;

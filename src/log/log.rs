@@ -10,7 +10,7 @@ use super::producer_state::{ProducerState, SequenceCheck, StoredBatch};
 use super::segment::LogSegment;
 use crate::record::RecordBatch;
 use crate::storage::Disk;
-use crate::types::{LeaderEpoch, Offset, Rope, Timestamp};
+use crate::types::{LeaderEpoch, Offset, ProducerId, Rope, Timestamp};
 
 /// A partition's log on one broker. The disk that holds its files is an argument of each call.
 ///
@@ -203,7 +203,7 @@ impl Log {
         now: Timestamp,
         batch: &RecordBatch,
     ) -> Result<Option<StoredBatch>, LogError> {
-        if self.producers.is_empty() {
+        if batch.producer_id() == ProducerId::NONE || self.producers.is_empty() {
             return Ok(None);
         }
         self.producers.expire_producer_of(batch, now, self.config.producer_id_expiration_ms);
