@@ -38,13 +38,10 @@ fn log_of(disk: &mut MemoryDisk, batches: &[RecordBatch]) -> Log {
     log
 }
 
-/// What an append says: the offset at which the batch lies, and whether it lay there before.
-fn append(
-    disk: &mut MemoryDisk,
-    log: &mut Log,
-    batch: &RecordBatch,
-    now: i64,
-) -> Result<(i64, bool), i16> {
+/// The offset at which a batch lies, and whether it lay there before; or the code of an error.
+type Answer = Result<(i64, bool), i16>;
+
+fn append(disk: &mut MemoryDisk, log: &mut Log, batch: &RecordBatch, now: i64) -> Answer {
     let info = log.append(disk, Timestamp(now), batch.clone(), LeaderEpoch(0));
     info.map(|info| (info.base_offset.0, info.duplicate_of.is_some()))
         .map_err(|error| error.code().code())
@@ -57,7 +54,7 @@ fn six() -> Vec<RecordBatch> {
 
 #[test]
 fn each_batch_gets_the_answer_of_its_place() {
-    let table: &[(&str, RecordBatch, Result<(i64, bool), i16>)] = &[
+    let table: &[(&str, RecordBatch, Answer)] = &[
         ("the last one again", batch(3, 10, 2), Ok((10, true))),
         ("the one before", batch(3, 8, 2), Ok((8, true))),
         ("the third", batch(3, 6, 2), Ok((6, true))),
@@ -268,7 +265,7 @@ fn a_damaged_snapshot_is_refused() {
         let error = decode_producer_snapshot(&with_crc(wrong)).unwrap_err();
         assert_eq!(error, SnapshotError::Length { count, len: snapshot.len() });
     }
-    let mut early = snapshot.clone();
+    let mut early = snapshot;
     early[32..36].copy_from_slice(&i32::MAX.to_be_bytes());
     let error = decode_producer_snapshot(&with_crc(early)).unwrap_err();
     assert_eq!(error.to_string(), "producer 0: its last batch begins before offset 0");

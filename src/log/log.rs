@@ -6,11 +6,11 @@ use super::config::LogConfig;
 use super::error::LogError;
 use super::leader_epochs::LeaderEpochs;
 use super::offset_index::IndexEntry;
-use super::producer_state::{ProducerState, SequenceCheck, StoredBatch};
+use super::producer_state::{ProducerState, StoredBatch};
 use super::segment::LogSegment;
 use crate::record::RecordBatch;
 use crate::storage::Disk;
-use crate::types::{LeaderEpoch, Offset, ProducerId, Rope, Timestamp};
+use crate::types::{LeaderEpoch, Offset, Rope, Timestamp};
 
 /// A partition's log on one broker. The disk that holds its files is an argument of each call.
 ///
@@ -78,18 +78,6 @@ pub struct LogRead {
     /// Batches as they are stored, from the one that holds the wanted offset; the last one may be
     /// cut. Empty at the end.
     pub records: Rope,
-}
-
-impl LogAppendInfo {
-    fn duplicate(stored: StoredBatch, rolled: Option<Roll>) -> Self {
-        LogAppendInfo {
-            base_offset: stored.first_offset(),
-            last_offset: stored.last_offset,
-            rolled,
-            indexed: None,
-            duplicate_of: Some(stored),
-        }
-    }
 }
 
 impl Log {
@@ -195,22 +183,6 @@ impl Log {
         let (base_offset, last_offset) = (batch.base_offset(), batch.last_offset());
         let rolled = reason.map(|reason| Roll { new_base: base_offset, reason });
         Ok(LogAppendInfo { base_offset, last_offset, rolled, indexed, duplicate_of: None })
-    }
-
-    /// The batch of the log that a batch repeats, if it does.
-    fn check_sequence(
-        &mut self,
-        now: Timestamp,
-        batch: &RecordBatch,
-    ) -> Result<Option<StoredBatch>, LogError> {
-        if batch.producer_id() == ProducerId::NONE || self.producers.is_empty() {
-            return Ok(None);
-        }
-        self.producers.expire_producer_of(batch, now, self.config.producer_id_expiration_ms);
-        match self.producers.check(batch, true)? {
-            SequenceCheck::Append => Ok(None),
-            SequenceCheck::Duplicate(stored) => Ok(Some(stored)),
-        }
     }
 
     /// Begins an empty segment, as a duplicate makes Kafka do: it looks for room first.

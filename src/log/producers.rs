@@ -8,13 +8,13 @@
 //! which a clean end has left.
 
 use super::error::LogError;
-use super::log::Log;
+use super::log::{Log, LogAppendInfo, Roll};
 use super::producer_snapshot;
-use super::producer_state::ProducerState;
+use super::producer_state::{ProducerState, SequenceCheck, StoredBatch};
 use super::segment::path;
 use crate::record::RecordBatch;
 use crate::storage::{Disk, DiskError, read_file, replace_file};
-use crate::types::{Offset, Timestamp};
+use crate::types::{Offset, ProducerId, Timestamp};
 
 /// How much of a log is read at once.
 const READ_BYTES: usize = 1 << 20;
@@ -29,6 +29,22 @@ impl Log {
     /// Puts a state in the place of what is known.
     pub(super) fn set_producer_state(&mut self, producers: ProducerState) {
         self.producers = producers;
+    }
+
+    /// The batch of the log that a batch repeats, if it does.
+    pub(super) fn check_sequence(
+        &mut self,
+        now: Timestamp,
+        batch: &RecordBatch,
+    ) -> Result<Option<StoredBatch>, LogError> {
+        if batch.producer_id() == ProducerId::NONE || self.producers.is_empty() {
+            return Ok(None);
+        }
+        self.producers.expire_producer_of(batch, now, self.config.producer_id_expiration_ms);
+        match self.producers.check(batch, true)? {
+            SequenceCheck::Append => Ok(None),
+            SequenceCheck::Duplicate(stored) => Ok(Some(stored)),
+        }
     }
 
     /// Writes a snapshot at the log's end, if the log is durable and holds anything.
@@ -150,6 +166,18 @@ impl Log {
         };
         let found = segment.find(disk, offset).ok().flatten();
         segment.corrupt(found.map_or(0, |found| found.position), reason)
+    }
+}
+
+impl LogAppendInfo {
+    pub(super) fn duplicate(stored: StoredBatch, rolled: Option<Roll>) -> Self {
+        LogAppendInfo {
+            base_offset: stored.first_offset(),
+            last_offset: stored.last_offset,
+            rolled,
+            indexed: None,
+            duplicate_of: Some(stored),
+        }
     }
 }
 
