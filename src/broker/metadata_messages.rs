@@ -4,10 +4,10 @@ use super::metadata::MetadataRecord;
 use crate::config::{ConfigError, ConfigValue, parse_broker_override, parse_topic_override};
 use crate::metadata::Uuid;
 use crate::metadata::records::{
-    BROKER_RESOURCE, ConfigRecord, Message, PartitionChangeRecord, PartitionRecord, Record,
-    RemoveTopicRecord, TOPIC_RESOURCE, TopicRecord,
+    BROKER_RESOURCE, ConfigRecord, Message, PartitionChangeRecord, PartitionRecord,
+    ProducerIdsRecord, Record, RemoveTopicRecord, TOPIC_RESOURCE, TopicRecord,
 };
-use crate::types::{BrokerId, LeaderEpoch, TopicName};
+use crate::types::{BrokerId, LeaderEpoch, ProducerId, TopicName};
 
 /// The leader that a change of a partition names when it stays.
 const NO_LEADER_CHANGE: i32 = -2;
@@ -63,6 +63,15 @@ impl MetadataRecord {
                 ..RemoveTopicRecord::default()
             }
             .into(),
+            MetadataRecord::ProducerIds { broker_id, broker_epoch, next_producer_id } => {
+                ProducerIdsRecord {
+                    broker_id: broker_id.0,
+                    broker_epoch: *broker_epoch,
+                    next_producer_id: next_producer_id.0,
+                    ..ProducerIdsRecord::default()
+                }
+                .into()
+            }
             MetadataRecord::Other(record) => record.clone(),
         }
     }
@@ -92,6 +101,11 @@ impl MetadataRecord {
             Message::RemoveTopicRecord(removed) => {
                 MetadataRecord::RemoveTopic { topic_id: removed.topic_id.into() }
             }
+            Message::ProducerIdsRecord(block) => MetadataRecord::ProducerIds {
+                broker_id: BrokerId(block.broker_id),
+                broker_epoch: block.broker_epoch,
+                next_producer_id: ProducerId(block.next_producer_id),
+            },
             Message::ConfigRecord(config) => {
                 config_of(config).unwrap_or(MetadataRecord::Other(record.clone()))
             }

@@ -12,6 +12,7 @@
 //! | DescribeConfigs, IncrementalAlterConfigs | `configs.rs` |
 //! | FindCoordinator; JoinGroup, SyncGroup, Heartbeat, LeaveGroup; DescribeGroups, ListGroups, DeleteGroups | `groups.rs`, by a coordinator |
 //! | OffsetCommit, OffsetFetch, OffsetDelete | `offsets.rs`, by a coordinator |
+//! | InitProducerId | `producer_ids.rs`, from the controller's blocks |
 //!
 //! # Simplifications versus Kafka
 //!
@@ -23,10 +24,13 @@ mod configs;
 mod controller;
 mod data;
 mod groups;
+#[cfg(test)]
+mod idempotence_tests;
 pub mod metadata;
 mod metadata_log;
 mod metadata_messages;
 mod offsets;
+mod producer_ids;
 mod purgatory;
 #[cfg(test)]
 mod recordings;
@@ -37,6 +41,7 @@ mod timers;
 mod topics;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::api::{MetadataTopic, Request, Response};
@@ -48,7 +53,7 @@ use crate::log::{RecoveryStep, RollReason};
 use crate::partition::Partition;
 use crate::random::Random;
 use crate::storage::{BrokerDisk, Disk};
-use crate::types::{BrokerId, Offset, Time, TopicId, TopicName, TopicPartition};
+use crate::types::{BrokerId, Offset, ProducerId, Time, TopicId, TopicName, TopicPartition};
 
 use metadata::{MetadataImage, MetadataRecord};
 use metadata_log::{METADATA_TOPIC, MetadataLog};
@@ -94,6 +99,17 @@ pub enum BrokerEvent {
         base_offset: Offset,
         /// Why.
         reason: RollReason,
+    },
+    /// A batch came again that is in the log; it was not appended again.
+    Deduplicated {
+        /// Where.
+        partition: TopicPartition,
+        /// The producer that sent it twice.
+        producer_id: ProducerId,
+        /// The sequence number of its first record.
+        base_sequence: i32,
+        /// The offset that its first record has.
+        base_offset: Offset,
     },
     /// The sparse offset index got an entry.
     Indexed {
@@ -206,6 +222,7 @@ pub struct Broker {
     /// The cluster that the directory has to belong to, if that was said.
     expected_cluster_id: Option<String>,
     directory_id: TopicId,
+    /// Under which epoch the controller knows it: where its registration stands in the log.
     broker_epoch: i64,
     started_at: Time,
     metadata_log: MetadataLog,
@@ -218,6 +235,8 @@ pub struct Broker {
     partitions: BTreeMap<TopicPartition, Partition>,
     purgatory: Purgatory,
     topic_ids: Random,
+    /// What is left of its block of producer ids.
+    producer_ids: Range<i64>,
     seed: u64,
     /// The groups of each partition of `__consumer_offsets` that has had one.
     coordinators: BTreeMap<i32, GroupCoordinator>,
@@ -247,7 +266,7 @@ impl Broker {
             disk,
             expected_cluster_id: cluster_id.expected(),
             directory_id: TopicId::ZERO,
-            broker_epoch: -1,
+            broker_epoch: 0,
             started_at: now,
             metadata_log: MetadataLog::new(),
             recovery: Vec::new(),
@@ -257,6 +276,7 @@ impl Broker {
             partitions: BTreeMap::new(),
             purgatory: Purgatory::default(),
             topic_ids: Random::stream(seed, "topic ids"),
+            producer_ids: 0..0,
             seed,
             coordinators: BTreeMap::new(),
             coordinates_since: BTreeMap::new(),
@@ -343,6 +363,9 @@ impl Broker {
             Request::FindCoordinator(r) => {
                 Some(Response::FindCoordinator(self.find_coordinator(now, r)))
             }
+            Request::InitProducerId(r) => {
+                Some(Response::InitProducerId(self.init_producer_id(now, &r)))
+            }
             Request::OffsetCommit(r) => {
                 self.commit_offsets(now, (connection, correlation_id), client_id, r);
                 None
@@ -405,6 +428,7 @@ impl Broker {
         self.purgatory = Purgatory::default();
         self.image = MetadataImage::default();
         self.described.clear();
+        self.producer_ids = 0..0;
         if self.disk.is_durable() {
             self.partitions.clear();
             self.coordinators.clear();
@@ -419,6 +443,7 @@ impl Broker {
             for record in &records {
                 self.image.replay(record);
             }
+            self.broker_epoch = self.metadata_log.end().0;
             self.lead_again(now);
         }
         Ok(std::mem::take(&mut self.effects))
@@ -473,7 +498,9 @@ impl Broker {
         last: &mut Option<(TopicName, TopicConfig)>,
     ) {
         match record {
-            MetadataRecord::Topic { .. } | MetadataRecord::Other(_) => {}
+            MetadataRecord::Topic { .. }
+            | MetadataRecord::ProducerIds { .. }
+            | MetadataRecord::Other(_) => {}
             MetadataRecord::Partition { topic_id, partition, .. }
             | MetadataRecord::PartitionChange { topic_id, partition, .. } => {
                 let Some(name) = self.image.topic_name(*topic_id).cloned() else { return };
