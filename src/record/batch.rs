@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::closed::put_crc;
 use super::error::BatchError;
 use super::validate::check_base_offset;
 use super::view::Records;
@@ -20,10 +21,10 @@ pub(super) const ATTRIBUTES: usize = 5;
 const LAST_OFFSET_DELTA: usize = 7;
 const BASE_TIMESTAMP: usize = 11;
 const MAX_TIMESTAMP: usize = 19;
-const PRODUCER_ID: usize = 27;
-const PRODUCER_EPOCH: usize = 35;
-const BASE_SEQUENCE: usize = 37;
-const COUNT: usize = 41;
+pub(super) const PRODUCER_ID: usize = 27;
+pub(super) const PRODUCER_EPOCH: usize = 35;
+pub(super) const BASE_SEQUENCE: usize = 37;
+pub(super) const COUNT: usize = 41;
 pub(super) const RECORDS: usize = BATCH_OVERHEAD - PREFIX;
 
 pub(super) const TIMESTAMP_TYPE_BIT: u16 = 1 << 3;
@@ -338,9 +339,13 @@ impl RecordBatch {
         let attributes = self.attributes() | TIMESTAMP_TYPE_BIT;
         body[ATTRIBUTES..ATTRIBUTES + 2].copy_from_slice(&attributes.to_be_bytes());
         body[MAX_TIMESTAMP..MAX_TIMESTAMP + 8].copy_from_slice(&now.0.to_be_bytes());
-        let crc = crc32c(&body[ATTRIBUTES..]);
-        body[CRC..CRC + 4].copy_from_slice(&crc.to_be_bytes());
-        RecordBatch { body: body.into(), ..self.clone() }
+        put_crc(&mut body);
+        self.with_body(body.into())
+    }
+
+    /// The same batch with other bytes of the same structure.
+    pub(super) fn with_body(&self, body: Bytes) -> RecordBatch {
+        RecordBatch { body, ..self.clone() }
     }
 }
 
