@@ -10,6 +10,7 @@ mod fetch;
 mod find_coordinator;
 mod group_admin;
 mod groups;
+mod init_producer_id;
 mod list_offsets;
 mod metadata;
 mod offsets;
@@ -39,6 +40,7 @@ pub use groups::{
     JoinGroupResponseMember, LeaveGroupMember, LeaveGroupRequest, LeaveGroupResponse,
     MemberIdentity, SyncGroupAssignment, SyncGroupRequest, SyncGroupResponse,
 };
+pub use init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 pub use list_offsets::{
     EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, ListOffsetsPartition, ListOffsetsRequest,
     ListOffsetsResponse, ListedOffset, MAX_TIMESTAMP,
@@ -135,6 +137,7 @@ apis! {
     ListGroups = 16, ListGroupsRequest, ListGroupsResponse;
     CreateTopics = 19, CreateTopicsRequest, CreateTopicsResponse;
     DeleteTopics = 20, DeleteTopicsRequest, DeleteTopicsResponse;
+    InitProducerId = 22, InitProducerIdRequest, InitProducerIdResponse;
     DescribeConfigs = 32, DescribeConfigsRequest, DescribeConfigsResponse;
     CreatePartitions = 37, CreatePartitionsRequest, CreatePartitionsResponse;
     DeleteGroups = 42, DeleteGroupsRequest, DeleteGroupsResponse;

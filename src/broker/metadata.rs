@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::{ConfigValue, Overrides};
-use crate::types::{BrokerId, LeaderEpoch, TopicId, TopicName};
+use crate::types::{BrokerId, LeaderEpoch, ProducerId, TopicId, TopicName};
 
 /// One decision of the controller, named as Kafka names its metadata records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum MetadataRecord {
     TopicConfig { topic: TopicName, name: String, value: Option<ConfigValue> },
     /// A config of all brokers is set, or with `None` back at its default.
     BrokerConfig { name: String, value: Option<ConfigValue> },
+    /// A broker, in its epoch, has taken the producer ids below the next one.
+    ProducerIds { broker_id: BrokerId, broker_epoch: i64, next_producer_id: ProducerId },
     /// A topic is gone.
     RemoveTopic { topic_id: TopicId },
 }
@@ -49,11 +51,23 @@ pub struct PartitionImage {
 }
 
 /// The sum of all records so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetadataImage {
     topics: BTreeMap<TopicName, TopicImage>,
     names: BTreeMap<TopicId, TopicName>,
     broker_configs: Overrides,
+    next_producer_id: ProducerId,
+}
+
+impl Default for MetadataImage {
+    fn default() -> Self {
+        MetadataImage {
+            topics: BTreeMap::new(),
+            names: BTreeMap::new(),
+            broker_configs: Overrides::new(),
+            next_producer_id: ProducerId(0),
+        }
+    }
 }
 
 impl MetadataImage {
@@ -87,6 +101,9 @@ impl MetadataImage {
             MetadataRecord::BrokerConfig { name, value } => {
                 self.broker_configs.set(name, value);
             }
+            MetadataRecord::ProducerIds { next_producer_id, .. } => {
+                self.next_producer_id = next_producer_id;
+            }
             MetadataRecord::RemoveTopic { topic_id } => {
                 if let Some(name) = self.names.remove(&topic_id) {
                     self.topics.remove(&name);
@@ -111,6 +128,11 @@ impl MetadataImage {
     pub fn topic_configs(&self, name: &str) -> &Overrides {
         static NONE: Overrides = Overrides::new();
         self.topics.get(name).map_or(&NONE, |topic| &topic.configs)
+    }
+
+    /// The first producer id that no broker has taken.
+    pub fn next_producer_id(&self) -> ProducerId {
+        self.next_producer_id
     }
 
     /// The overrides that an admin gave to all brokers.

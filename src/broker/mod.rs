@@ -12,6 +12,7 @@
 //! | DescribeConfigs, IncrementalAlterConfigs | `configs.rs` |
 //! | FindCoordinator; JoinGroup, SyncGroup, Heartbeat, LeaveGroup; DescribeGroups, ListGroups, DeleteGroups | `groups.rs`, by a coordinator |
 //! | OffsetCommit, OffsetFetch, OffsetDelete | `offsets.rs`, by a coordinator |
+//! | InitProducerId | `producer_ids.rs`, from the controller's blocks |
 //!
 //! # Simplifications versus Kafka
 //!
@@ -26,6 +27,7 @@ mod data;
 mod groups;
 pub mod metadata;
 mod offsets;
+mod producer_ids;
 mod purgatory;
 #[cfg(test)]
 mod recordings;
@@ -34,6 +36,7 @@ mod tests;
 mod topics;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::api::{MetadataTopic, Request, Response};
@@ -173,6 +176,10 @@ pub struct Broker {
     partitions: BTreeMap<TopicPartition, Partition>,
     purgatory: Purgatory,
     topic_ids: Random,
+    /// Where its last registration stands in the metadata log.
+    broker_epoch: i64,
+    /// What is left of its block of producer ids.
+    producer_ids: Range<i64>,
     seed: u64,
     /// The groups of each partition of `__consumer_offsets` that has had one.
     coordinators: BTreeMap<i32, GroupCoordinator>,
@@ -196,6 +203,8 @@ impl Broker {
             partitions: BTreeMap::new(),
             purgatory: Purgatory::default(),
             topic_ids: Random::stream(seed, "topic ids"),
+            broker_epoch: 0,
+            producer_ids: 0..0,
             seed,
             coordinators: BTreeMap::new(),
             coordinates_since: BTreeMap::new(),
@@ -248,6 +257,9 @@ impl Broker {
             }
             Request::FindCoordinator(r) => {
                 Some(Response::FindCoordinator(self.find_coordinator(now, r)))
+            }
+            Request::InitProducerId(r) => {
+                Some(Response::InitProducerId(self.init_producer_id(now, &r)))
             }
             Request::OffsetCommit(r) => {
                 self.commit_offsets(now, (connection, correlation_id), client_id, r);
@@ -307,6 +319,8 @@ impl Broker {
         for record in &self.metadata_log {
             self.image.replay(record);
         }
+        self.broker_epoch = self.metadata_log.len() as i64;
+        self.producer_ids = 0..0;
         let fenced = self.controller().fence(self.id);
         self.commit(now, &fenced);
         let unfenced = self.controller().unfence(self.id);
@@ -345,7 +359,7 @@ impl Broker {
         last: &mut Option<(TopicName, TopicConfig)>,
     ) {
         match record {
-            MetadataRecord::Topic { .. } => {}
+            MetadataRecord::Topic { .. } | MetadataRecord::ProducerIds { .. } => {}
             MetadataRecord::Partition {
                 topic_id, partition, leader, leader_epoch, isr, ..
             } => {
