@@ -106,6 +106,13 @@ impl fmt::Display for ClientEvent {
             ClientEvent::Split { partition, parts } => {
                 write!(f, "batch for {partition} split into {parts}")
             }
+            ClientEvent::ProducerIdSet { producer_id, epoch } => {
+                write!(f, "has producer id {}, epoch {}", producer_id.0, epoch.0)
+            }
+            ClientEvent::EpochBumped { producer_id, epoch, partitions } => {
+                let (id, epoch, where_) = (producer_id.0, epoch.0, list(partitions));
+                write!(f, "begins epoch {epoch} of producer id {id} for {where_}")
+            }
             ClientEvent::DeliveryFailed { partition, records, why } => {
                 write!(f, "{records} records for {partition} given up: {why}")
             }
