@@ -4,7 +4,6 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::closed::put_crc;
 use super::error::BatchError;
 use super::validate::check_base_offset;
 use super::view::Records;
@@ -339,13 +338,14 @@ impl RecordBatch {
         let attributes = self.attributes() | TIMESTAMP_TYPE_BIT;
         body[ATTRIBUTES..ATTRIBUTES + 2].copy_from_slice(&attributes.to_be_bytes());
         body[MAX_TIMESTAMP..MAX_TIMESTAMP + 8].copy_from_slice(&now.0.to_be_bytes());
-        put_crc(&mut body);
-        self.with_body(body.into())
+        let crc = crc32c(&body[ATTRIBUTES..]);
+        body[CRC..CRC + 4].copy_from_slice(&crc.to_be_bytes());
+        RecordBatch { body: body.into(), ..self.clone() }
     }
 
     /// The same batch with other bytes of the same structure.
-    pub(super) fn with_body(&self, body: Bytes) -> RecordBatch {
-        RecordBatch { body, ..self.clone() }
+    pub(super) fn map_body(self, change: impl FnOnce(Bytes) -> Bytes) -> RecordBatch {
+        RecordBatch { body: change(self.body), ..self }
     }
 }
 

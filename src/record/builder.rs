@@ -3,10 +3,9 @@
 use bytes::Bytes;
 
 use super::batch::{
-    BATCH_OVERHEAD, CONTROL_BIT, Compression, DELETE_HORIZON_BIT, RECORDS, RecordBatch,
-    TIMESTAMP_TYPE_BIT, TRANSACTIONAL_BIT, TimestampType,
+    ATTRIBUTES, BATCH_OVERHEAD, CONTROL_BIT, CRC, Compression, DELETE_HORIZON_BIT, RECORDS,
+    RecordBatch, TIMESTAMP_TYPE_BIT, TRANSACTIONAL_BIT, TimestampType, crc32c,
 };
-use super::closed::{ClosedBatch, put_crc};
 use super::varint;
 use crate::types::{ProducerEpoch, ProducerId, Timestamp};
 
@@ -198,31 +197,20 @@ impl BatchBuilder {
     /// Closes the batch: base offset 0, leader epoch unknown.
     #[must_use]
     pub fn build(mut self) -> RecordBatch {
+        self.body.truncate(self.end);
         self.fill_in_header();
-        put_crc(&mut self.body);
-        RecordBatch::built(self.into_shared())
-    }
-
-    /// Closes the batch, but leaves its checksum to [`ClosedBatch::finish`] or
-    /// [`ClosedBatch::finish_as`].
-    #[must_use]
-    pub fn close(mut self) -> ClosedBatch {
-        self.fill_in_header();
-        let count = self.count;
-        ClosedBatch::new(self.into_shared(), count)
-    }
-
-    fn into_shared(self) -> Bytes {
+        let crc = crc32c(&self.body[ATTRIBUTES..]);
+        self.body[CRC..CRC + 4].copy_from_slice(&crc.to_be_bytes());
         // A batch that came out small must not hold on to the memory of a large one.
-        if self.body.len() * 2 < self.body.capacity() {
+        let body = if self.body.len() * 2 < self.body.capacity() {
             Bytes::copy_from_slice(&self.body)
         } else {
             Bytes::from(self.body)
-        }
+        };
+        RecordBatch::built(body)
     }
 
     fn fill_in_header(&mut self) {
-        self.body.truncate(self.end);
         let options = self.options;
         let bit = |set: bool, bit: u16| if set { bit } else { 0 };
         let attributes = Compression::None as u16

@@ -26,16 +26,15 @@
 
 mod batch;
 mod builder;
-mod closed;
 mod control;
 mod error;
+mod stamp;
 mod validate;
 pub mod varint;
 mod view;
 
 pub use batch::{BATCH_OVERHEAD, Compression, RecordBatch, TimestampType, crc32c};
 pub use builder::{BatchBuilder, BatchOptions, batch_size_bound};
-pub use closed::ClosedBatch;
 pub use control::{ControlRecord, ControlType};
 pub use error::BatchError;
 pub use validate::check_base_offset;

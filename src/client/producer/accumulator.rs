@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::sealed::{Contents, SealedBatch};
+use super::sealed::SealedBatch;
 use crate::client::partitioner::Partitioner;
 use crate::client::record::{Payload, Record};
 use crate::client::{ClientEvent, Effect, SealReason};
@@ -210,7 +210,7 @@ impl Accumulator {
         let queue = &mut topic.queues[slot.1 as usize];
         let Some(open) = queue.open.take() else { return };
         self.lingering.remove(&(open.created.after_ms(self.linger_ms), slot));
-        let batch = open.builder.close();
+        let batch = open.builder.build();
         effects.push(Effect::Event(ClientEvent::BatchReady {
             partition: TopicPartition { topic: topic.name.clone(), partition: slot.1 },
             records: batch.record_count() as u32,
@@ -221,7 +221,7 @@ impl Accumulator {
             number: open.number,
             first: 0,
             slot,
-            contents: Contents::Closed(batch),
+            batch,
             created: open.created,
             attempts: 0,
             not_before: Time(0),

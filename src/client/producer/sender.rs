@@ -123,7 +123,7 @@ impl Producer {
         for batch in expired {
             let what = format!(
                 "{} records for {} were not delivered within delivery.timeout.ms",
-                batch.record_count(),
+                batch.batch.record_count(),
                 self.name_of(batch.slot)
             );
             self.fail_batch(&batch, Error::Timeout { what, after: timeout }, effects);
@@ -143,7 +143,7 @@ impl Producer {
             let queue = &self.accumulator.topics[slot.0].queues[slot.1 as usize];
             let Some(front) = queue.sealed.front() else { continue };
             let size = sizes.entry(leader).or_default();
-            let bytes = front.size_in_bytes();
+            let bytes = front.batch.size_in_bytes();
             let fits = *size == 0 || *size + bytes <= self.config.max_request_size;
             // With one request in flight nothing may overtake what is being sent.
             let max_in_flight = self.config.max_in_flight;
@@ -156,11 +156,15 @@ impl Producer {
                 && let Some(batch) = self.accumulator.drain(now, slot)
             {
                 *size += bytes;
-                let stamp = self
-                    .idempotence
-                    .as_mut()
-                    .map(|idempotence| idempotence.stamp(slot, batch.key(), batch.record_count()));
-                requests.entry(leader).or_default().push(batch.finished(stamp));
+                let batch = match &mut self.idempotence {
+                    None => batch,
+                    Some(known) => {
+                        let records = batch.batch.record_count();
+                        let stamp = known.stamp(slot, batch.key(), records);
+                        batch.stamped(stamp)
+                    }
+                };
+                requests.entry(leader).or_default().push(batch);
             }
         }
         self.ask_for_metadata(now, effects);
@@ -178,14 +182,14 @@ impl Producer {
         batches: Vec<SealedBatch>,
         effects: &mut Vec<Effect>,
     ) {
-        let partition = |batch: &SealedBatch| {
-            let records = batch.built()?.clone();
-            Some(ProducePartition { partition: self.name_of(batch.slot), records })
+        let partition = |batch: &SealedBatch| ProducePartition {
+            partition: self.name_of(batch.slot),
+            records: batch.batch.clone(),
         };
         let request = Request::Produce(ProduceRequest {
             acks: self.config.acks as i16,
             timeout_ms: self.config.request_timeout_ms as i32,
-            partitions: batches.iter().filter_map(partition).collect(),
+            partitions: batches.iter().map(partition).collect(),
         });
         if self.config.acks == Acks::None {
             self.network.send(now, broker, request, None, effects);
@@ -216,7 +220,7 @@ impl Producer {
                 (ErrorCode::None | ErrorCode::DuplicateSequenceNumber, Some(result)) => {
                     self.delivered(&batch, result.base_offset, result.log_append_time, effects);
                 }
-                (ErrorCode::MessageTooLarge, _) if batch.record_count() > 1 => {
+                (ErrorCode::MessageTooLarge, _) if batch.batch.record_count() > 1 => {
                     self.split(&batch, effects);
                 }
                 _ => {
@@ -313,7 +317,7 @@ impl Producer {
         }
         effects.push(Effect::Event(ClientEvent::DeliveryFailed {
             partition: self.name_of(batch.slot),
-            records: batch.record_count() as u32,
+            records: batch.batch.record_count() as u32,
             why: error.to_string(),
         }));
         self.report(batch, Err(error), effects);
@@ -329,7 +333,7 @@ impl Producer {
         effects.push(Effect::Report(DeliveryReport {
             batch: BatchId { producer: self.id, number: batch.number },
             first: batch.first,
-            count: batch.record_count() as u32,
+            count: batch.batch.record_count() as u32,
             result,
         }));
     }

@@ -2,7 +2,7 @@
 
 use super::Producer;
 use super::idempotence::{ProducerIdAndEpoch, Stamp};
-use super::sealed::{BatchKey, Contents, SealedBatch};
+use super::sealed::{BatchKey, SealedBatch};
 use crate::client::{ClientEvent, Effect};
 use crate::record::{BatchBuilder, BatchOptions, RecordBatch};
 use crate::types::{ProducerEpoch, ProducerId};
@@ -11,10 +11,9 @@ impl Producer {
     /// Cuts a batch that the broker found too large into parts of at most `batch.size`, and into
     /// halves at least. The parts of an idempotent producer's share its sequences.
     pub(super) fn split(&mut self, batch: &SealedBatch, effects: &mut Vec<Effect>) {
-        let Some(whole) = batch.built() else { return };
-        let limit = self.config.batch_size.min(whole.size_in_bytes() / 2);
+        let limit = self.config.batch_size.min(batch.batch.size_in_bytes() / 2);
         let stamp = self.idempotence.as_ref().and_then(|known| known.sent(batch.slot, batch.key()));
-        let parts = cut(whole, limit, stamp);
+        let parts = cut(&batch.batch, limit, stamp);
         let partition = self.name_of(batch.slot);
         let count = parts.len() as u32;
         effects.push(Effect::Event(ClientEvent::Split { partition, parts: count }));
@@ -27,7 +26,7 @@ impl Producer {
             keys.push(((batch.number, first), records));
             self.accumulator.reenqueue(SealedBatch {
                 first,
-                contents: Contents::Built(part),
+                batch: part,
                 reserved: std::mem::take(&mut reserved),
                 ..batch.clone()
             });
