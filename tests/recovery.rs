@@ -1,10 +1,12 @@
 //! A log is opened from its files: after a clean end, after a crash, and after damage.
 #![allow(clippy::unwrap_used)]
 
-use kafkarium::log::{Log, LogConfig, LogStart, RecoveryStep};
+use kafkarium::log::{
+    Log, LogConfig, LogStart, ProducerState, RecoveryStep, encode_producer_snapshot,
+};
 use kafkarium::record::{BatchBuilder, BatchOptions, RecordBatch};
 use kafkarium::storage::{Disk, MemoryDisk};
-use kafkarium::types::{LeaderEpoch, Offset, Timestamp};
+use kafkarium::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 
 const DIR: &str = "orders-0";
 const NOW: Timestamp = Timestamp(1_000_000);
@@ -223,4 +225,131 @@ fn damaged_checkpoints_and_segments_are_errors_that_name_the_file() {
     overwrite(&mut disk, &format!("{LAST}.log"), &[7; 80]);
     let error = Log::open(&mut disk, DIR, config(), start(true, 18)).unwrap_err().to_string();
     assert!(error.starts_with("segment 16, position 0: "), "{error}");
+}
+
+/// Nine batches in three segments by two producers in turn.
+fn produced() -> (MemoryDisk, Log) {
+    let mut disk = MemoryDisk::new();
+    let mut log = Log::create(&mut disk, DIR, config(), NOW).unwrap();
+    for i in 0..BATCHES {
+        let mut builder = BatchBuilder::new(BatchOptions {
+            producer_id: ProducerId(i % 2),
+            producer_epoch: ProducerEpoch(0),
+            base_sequence: 2 * (i / 2) as i32,
+            ..BatchOptions::default()
+        });
+        for value in ["a", "b"] {
+            builder.append(Timestamp(100 + i), None, Some(value.as_bytes()), &[]);
+        }
+        log.append(&mut disk, NOW, builder.build(), LeaderEpoch(0)).unwrap();
+    }
+    (disk, log)
+}
+
+/// What is known of producers by the batches that lie in a log.
+fn by_batches(log: &Log, disk: &dyn Disk) -> ProducerState {
+    let mut state = ProducerState::default();
+    let (mut next, end) = (log.log_start_offset(), log.log_end_offset());
+    while next < end {
+        let mut records = log.read(disk, next, usize::MAX, end, true).unwrap().records;
+        while let Some(batch) = RecordBatch::split_from(&mut records).unwrap() {
+            state.update(&batch);
+            next = batch.next_offset();
+        }
+    }
+    state
+}
+
+fn snapshots(disk: &MemoryDisk) -> Vec<i64> {
+    let names = disk.list(DIR).unwrap();
+    let snapshots = names.iter().filter_map(|name| name.strip_suffix(".snapshot"));
+    snapshots.map(|digits| digits.parse().unwrap()).collect()
+}
+
+/// However a log is opened, it knows of each producer the last batch that it holds. Batches behind
+/// the snapshot that it began with are known as well as if it had never been closed.
+#[test]
+fn producers_are_known_after_each_kind_of_opening() {
+    let (mut closed_disk, mut closed) = produced();
+    closed.close(&mut closed_disk).unwrap();
+    assert_eq!(snapshots(&closed_disk), [8, 16, 18]);
+    let snapshot = |at: i64| format!("{at:020}.snapshot");
+    let whole = file(&mut closed_disk.clone(), &format!("{LAST}.log"));
+    // A crash with this recovery point, or a clean end; files to damage, files to remove; how many
+    // batches of producer 0, which wrote the last one, are remembered; the snapshots afterwards.
+    type Case = (Option<i64>, Vec<(String, Vec<u8>)>, Vec<String>, usize, Vec<i64>);
+    let table: Vec<Case> = vec![
+        (None, vec![], vec![], 1, vec![8, 16, 18]),
+        (Some(0), vec![], vec![], 1, vec![8, 16, 18]),
+        (Some(18), vec![], vec![snapshot(18)], 2, vec![8, 16, 18]),
+        (None, vec![], vec![snapshot(16), snapshot(18)], 4, vec![8, 18]),
+        (Some(8), vec![], vec![snapshot(8), snapshot(16), snapshot(18)], 5, vec![18]),
+        (None, vec![(snapshot(18), vec![1; 102])], vec![], 2, vec![8, 16, 18]),
+        (Some(16), vec![(format!("{LAST}.log"), whole[..70].to_vec())], vec![], 1, vec![8, 16]),
+        (Some(8), vec![(format!("{MIDDLE}.log"), vec![])], vec![], 1, vec![8]),
+        (None, vec![(snapshot(99), vec![1]), (snapshot(5), vec![1])], vec![], 1, vec![8, 16, 18]),
+    ];
+    for (crash, damage, removed, remembered, kept) in table {
+        let mut disk = closed_disk.clone();
+        for (name, bytes) in &damage {
+            overwrite(&mut disk, name, bytes);
+        }
+        for name in &removed {
+            disk.remove(&format!("{DIR}/{name}")).unwrap();
+        }
+        let what = format!("{crash:?} {damage:?} {removed:?}");
+        let recovery_point = crash.unwrap_or(18);
+        let (log, _) = open(&mut disk, start(crash.is_none(), recovery_point));
+        let (known, expected) = (log.producer_state(), by_batches(&log, &disk));
+        let last = encode_producer_snapshot(known);
+        assert_eq!(last, encode_producer_snapshot(&expected), "{what}");
+        let entry = known.producer(ProducerId(0)).unwrap();
+        assert_eq!(entry.batches.len(), remembered, "{what}");
+        let all = &expected.producer(ProducerId(0)).unwrap().batches;
+        assert!(all.ends_with(&entry.batches), "{what}");
+        assert_eq!(snapshots(&disk), kept, "{what}");
+    }
+}
+
+#[test]
+fn a_damaged_snapshot_gives_way_to_the_one_before() {
+    let (mut disk, mut log) = produced();
+    log.close(&mut disk).unwrap();
+    for at in [16, 18] {
+        overwrite(&mut disk, &format!("{at:020}.snapshot"), b"damaged");
+    }
+    let (_, steps) = open(&mut disk, start(true, 18));
+    let removed = [18, 16].map(|at| format!("removes {at:020}.snapshot"));
+    assert_eq!(steps, removed);
+}
+
+#[test]
+fn snapshots_go_with_what_they_tell_of() {
+    let (disk, log) = produced();
+    let after = |act: &dyn Fn(&mut Log, &mut MemoryDisk)| {
+        let (mut disk, mut log) = (disk.clone(), log.clone());
+        act(&mut log, &mut disk);
+        snapshots(&disk)
+    };
+    assert_eq!(after(&|_, _| {}), [8, 16]);
+    assert_eq!(after(&|log, disk| log.truncate_to(disk, Offset(12), NOW).unwrap()), [8]);
+    assert_eq!(after(&|log, disk| log.advance_log_start(disk, Offset(17)).unwrap()), [16]);
+    let anew = |log: &mut Log, disk: &mut MemoryDisk| {
+        log.truncate_fully_and_start_at(disk, Offset(3)).unwrap();
+    };
+    assert_eq!(after(&anew), [] as [i64; 0]);
+    assert_eq!(after(&|log, disk| log.clone().remove(disk).unwrap()), [] as [i64; 0]);
+}
+
+/// A producer of a snapshot that has been silent for a day is not known after the opening.
+#[test]
+fn an_opening_forgets_who_has_expired() {
+    let (mut disk, mut log) = produced();
+    log.close(&mut disk).unwrap();
+    let last = 100 + BATCHES - 1;
+    for (now, known) in [(last - 2, 2), (last - 1, 1), (last, 0)] {
+        let now = Timestamp(now + 86_400_000);
+        let (log, _) = open(&mut disk.clone(), LogStart { now, ..start(true, 18) });
+        assert_eq!(log.producer_state().producers().len(), known);
+    }
 }

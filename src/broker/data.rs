@@ -12,7 +12,7 @@ use crate::error::ErrorCode;
 use crate::log::LogAppendInfo;
 use crate::partition::{AppendRefusal, Partition};
 use crate::record::RecordBatch;
-use crate::types::{LeaderEpoch, Offset, Time, Timestamp, TopicPartition};
+use crate::types::{LeaderEpoch, Offset, ProducerId, Time, Timestamp, TopicPartition};
 
 impl Broker {
     pub(super) fn produce(
@@ -78,17 +78,22 @@ impl Broker {
         };
         partition.check_leader(LeaderEpoch::UNKNOWN).map_err(|code| (code, None))?;
         let bytes = records.size_in_bytes() as u32;
+        let sequence = (records.producer_id(), records.base_sequence());
         let appended = partition.append(&mut self.disk, now, records)?;
         let moved = partition.advance_high_watermark();
         let result = ProducedPartition {
             partition: name.clone(),
             error_code: ErrorCode::None,
             base_offset: appended.base_offset,
-            log_append_time: partition.log_append_time(now),
+            // As in Kafka, a duplicate gets the stored time with `CreateTime`, too.
+            log_append_time: match &appended.duplicate_of {
+                Some(stored) => stored.timestamp,
+                None => partition.log_append_time(now),
+            },
             log_start_offset: partition.log().log_start_offset(),
             error_message: None,
         };
-        self.tell_append(&name, &appended, bytes);
+        self.tell_append(&name, &appended, bytes, sequence);
         if let Some(moved) = moved {
             let (from, to) = (moved.from, moved.to);
             self.event(BrokerEvent::HighWatermark { partition: name, from, to });
@@ -96,13 +101,28 @@ impl Broker {
         Ok(result)
     }
 
-    fn tell_append(&mut self, name: &TopicPartition, appended: &LogAppendInfo, bytes: u32) {
+    fn tell_append(
+        &mut self,
+        name: &TopicPartition,
+        appended: &LogAppendInfo,
+        bytes: u32,
+        (producer_id, base_sequence): (ProducerId, i32),
+    ) {
         if let Some(roll) = &appended.rolled {
             let (base_offset, reason) = (roll.new_base, roll.reason);
             self.event(BrokerEvent::Rolled { partition: name.clone(), base_offset, reason });
         }
         let (base_offset, last_offset) = (appended.base_offset, appended.last_offset);
         let partition = name.clone();
+        if appended.duplicate_of.is_some() {
+            self.event(BrokerEvent::Deduplicated {
+                partition,
+                producer_id,
+                base_sequence,
+                base_offset,
+            });
+            return;
+        }
         self.event(BrokerEvent::Appended { partition, base_offset, last_offset, bytes });
         if let Some(entry) = &appended.indexed {
             let (offset, position) = (entry.offset, entry.position);

@@ -25,6 +25,8 @@ mod configs;
 mod controller;
 mod data;
 mod groups;
+#[cfg(test)]
+mod idempotence_tests;
 pub mod metadata;
 mod offsets;
 mod producer_ids;
@@ -48,7 +50,7 @@ use crate::log::RollReason;
 use crate::partition::Partition;
 use crate::random::Random;
 use crate::storage::{Disk, MemoryDisk};
-use crate::types::{BrokerId, Offset, Time, TopicName, TopicPartition};
+use crate::types::{BrokerId, Offset, ProducerId, Time, TopicName, TopicPartition};
 
 use metadata::{MetadataImage, MetadataRecord};
 use purgatory::Purgatory;
@@ -91,6 +93,17 @@ pub enum BrokerEvent {
         base_offset: Offset,
         /// Why.
         reason: RollReason,
+    },
+    /// A batch came again that is in the log; it was not appended again.
+    Deduplicated {
+        /// Where.
+        partition: TopicPartition,
+        /// The producer that sent it twice.
+        producer_id: ProducerId,
+        /// The sequence number of its first record.
+        base_sequence: i32,
+        /// The offset that its first record has.
+        base_offset: Offset,
     },
     /// The sparse offset index got an entry.
     Indexed {

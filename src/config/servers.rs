@@ -119,6 +119,9 @@ pub struct TopicConfig {
     pub flush_ms: i64,
     /// `file.delete.delay.ms`: how long files that were deleted stay on the disk, default 60 s.
     pub file_delete_delay_ms: i64,
+    /// `producer.id.expiration.ms` of the broker: after how long a silence a producer is forgotten,
+    /// default one day.
+    pub producer_id_expiration_ms: i64,
 }
 
 impl TopicConfig {
@@ -133,6 +136,10 @@ impl TopicConfig {
         let bytes = |name: &str| {
             u32::try_from(millis(name))
                 .unwrap_or_else(|_| panic!("the table lets no {name} below 0"))
+        };
+        let of_broker = |name: &str| {
+            let given = if dynamic.get(name).is_some() { dynamic } else { fixed };
+            Values::new(BROKER_TABLES, given).number(name)
         };
         let policy = text("cleanup.policy").unwrap_or_default();
         let compact = members(&policy).any(|member| member == "compact");
@@ -161,6 +168,7 @@ impl TopicConfig {
             flush_messages: millis("flush.messages"),
             flush_ms: millis("flush.ms"),
             file_delete_delay_ms: millis("file.delete.delay.ms"),
+            producer_id_expiration_ms: of_broker("producer.id.expiration.ms"),
         }
     }
 }

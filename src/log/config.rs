@@ -21,6 +21,9 @@ pub struct LogConfig {
     pub max_message_bytes: u32,
     /// Whether `cleanup.policy` has `compact`, so that offsets may be missing. Default false.
     pub compact: bool,
+    /// `producer.id.expiration.ms`: after how long a silence a producer is forgotten, in
+    /// milliseconds. Default one day.
+    pub producer_id_expiration_ms: i64,
 }
 
 /// Seven days in milliseconds.
@@ -36,6 +39,7 @@ impl Default for LogConfig {
             index_interval_bytes: 4096,
             max_message_bytes: (1 << 20) + 12,
             compact: false,
+            producer_id_expiration_ms: WEEK_MS / 7,
         }
     }
 }

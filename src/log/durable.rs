@@ -1,7 +1,8 @@
 //! A log that is to be opened again: when it makes its files durable, and what it keeps beside its
 //! segments.
 //!
-//! `leader-epoch-checkpoint` is written whenever an epoch begins. Segments are made durable by
+//! `leader-epoch-checkpoint` is written whenever an epoch begins; snapshots of producers at each roll
+//! and at a clean end (`producers.rs`). Segments are made durable by
 //! [`Log::flush`], which moves the *recovery point*: below it, nothing need be read after a crash.
 //! A file that has come into being is durable once its directory is; so a flush that reaches a new
 //! segment makes the directory durable, too.
@@ -107,7 +108,8 @@ impl Log {
             active.close(disk)?;
             active.flush(disk)?;
         }
-        self.flush(disk)
+        self.flush(disk)?;
+        self.write_producer_snapshot(disk)
     }
 
     /// Notes that a leader epoch begins at the log's end, and writes it down.

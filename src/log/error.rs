@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::error::ErrorCode;
 use crate::storage::DiskError;
-use crate::types::Offset;
+use crate::types::{Offset, ProducerEpoch, ProducerId};
 
 /// Why a log refused an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,26 @@ pub enum LogError {
         /// The offset that the next record would get.
         log_end: Offset,
     },
+    /// A batch of an idempotent producer does not follow on the ones before.
+    OutOfOrderSequence {
+        /// The producer.
+        producer_id: ProducerId,
+        /// The epoch of the batch.
+        epoch: ProducerEpoch,
+        /// The sequence number of its first record.
+        sequence: i32,
+        /// The sequence number that is due.
+        due: i32,
+    },
+    /// A batch of an idempotent producer is of an epoch that is over.
+    InvalidProducerEpoch {
+        /// The producer.
+        producer_id: ProducerId,
+        /// The epoch of the batch.
+        epoch: ProducerEpoch,
+        /// The epoch that the log has seen.
+        current: ProducerEpoch,
+    },
     /// What lies in a segment is no record batch.
     Corrupt {
         /// The base offset of the segment.
@@ -71,6 +91,8 @@ impl LogError {
             LogError::OffsetOutOfRange { .. } => ErrorCode::OffsetOutOfRange,
             // Kafka has no code for it. As trying again would not help, it is no retriable one.
             LogError::NoOffsetsLeft { .. } => ErrorCode::UnknownServerError,
+            LogError::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
+            LogError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
             LogError::Corrupt { .. } => ErrorCode::CorruptMessage,
         }
     }
@@ -99,6 +121,16 @@ impl fmt::Display for LogError {
             LogError::NoOffsetsLeft { log_end } => {
                 write!(f, "no batch may begin at the log's end, {log_end}")
             }
+            LogError::OutOfOrderSequence { producer_id, epoch, sequence, due } => write!(
+                f,
+                "sequence {sequence} of producer {} in epoch {}, where {due} is due",
+                producer_id.0, epoch.0
+            ),
+            LogError::InvalidProducerEpoch { producer_id, epoch, current } => write!(
+                f,
+                "epoch {} of producer {} is over: the log has seen epoch {}",
+                epoch.0, producer_id.0, current.0
+            ),
             LogError::Checkpoint { path, reason } => write!(f, "{path}: {reason}"),
             LogError::Corrupt { segment, position, reason } => {
                 write!(f, "segment {segment}, position {position}: {reason}")

@@ -6,10 +6,11 @@ use super::config::LogConfig;
 use super::error::LogError;
 use super::leader_epochs::LeaderEpochs;
 use super::offset_index::IndexEntry;
+use super::producer_state::{ProducerState, SequenceCheck, StoredBatch};
 use super::segment::LogSegment;
 use crate::record::RecordBatch;
 use crate::storage::Disk;
-use crate::types::{LeaderEpoch, Offset, Rope, Timestamp};
+use crate::types::{LeaderEpoch, Offset, ProducerId, Rope, Timestamp};
 
 /// A partition's log on one broker. The disk that holds its files is an argument of each call.
 ///
@@ -25,6 +26,7 @@ pub struct Log {
     pub(super) log_start_offset: Offset,
     pub(super) log_end_offset: Offset,
     pub(super) leader_epochs: LeaderEpochs,
+    pub(super) producers: ProducerState,
     /// Whether it is to be opened again from its files: it keeps its checkpoints, too.
     pub(super) durable: bool,
     /// Below it everything is durable.
@@ -34,7 +36,7 @@ pub struct Log {
 /// What an append did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogAppendInfo {
-    /// The offset of the batch's first record.
+    /// The offset of the batch's first record; of a duplicate, where it lies already.
     pub base_offset: Offset,
     /// The offset of its last record.
     pub last_offset: Offset,
@@ -42,6 +44,8 @@ pub struct LogAppendInfo {
     pub rolled: Option<Roll>,
     /// The index entry that was written for it.
     pub indexed: Option<IndexEntry>,
+    /// The batch of the log that it repeats; nothing was appended then.
+    pub duplicate_of: Option<StoredBatch>,
 }
 
 /// The beginning of a new segment.
@@ -76,6 +80,18 @@ pub struct LogRead {
     pub records: Rope,
 }
 
+impl LogAppendInfo {
+    fn duplicate(stored: StoredBatch, rolled: Option<Roll>) -> Self {
+        LogAppendInfo {
+            base_offset: stored.first_offset(),
+            last_offset: stored.last_offset,
+            rolled,
+            indexed: None,
+            duplicate_of: Some(stored),
+        }
+    }
+}
+
 impl Log {
     /// An empty log that will keep its files in `dir`. No file is created before the first batch.
     #[must_use]
@@ -87,6 +103,7 @@ impl Log {
             log_start_offset: Offset::ZERO,
             log_end_offset: Offset::ZERO,
             leader_epochs: LeaderEpochs::default(),
+            producers: ProducerState::default(),
             durable: false,
             recovery_point: Offset::ZERO,
         }
@@ -126,12 +143,14 @@ impl Log {
         self.segments().map(|segment| u64::from(segment.size_in_bytes())).sum()
     }
 
-    /// Gives a batch its offsets and appends it, beginning a new segment if a rule says so.
+    /// Gives a client's batch its offsets and appends it, beginning a new segment if a rule says
+    /// so. A batch of an idempotent producer that is there already is not appended again.
     ///
     /// # Errors
     /// The log is then as it was before, also on a disk that has written a part:
     /// [`LogError::MessageTooLarge`], [`LogError::RecordListTooLarge`],
-    /// [`LogError::NoRecords`], [`LogError::NoOffsetsLeft`], [`LogError::Disk`].
+    /// [`LogError::NoRecords`], [`LogError::NoOffsetsLeft`], [`LogError::OutOfOrderSequence`],
+    /// [`LogError::InvalidProducerEpoch`], [`LogError::Disk`].
     pub fn append(
         &mut self,
         disk: &mut dyn Disk,
@@ -162,15 +181,51 @@ impl Log {
         let active = self.segments.last();
         let reason =
             active.and_then(|active| roll_reason(active, &self.dir, &self.config, now, &batch));
+        if let Some(stored) = self.check_sequence(now, &batch)? {
+            let rolled = reason.map_or(Ok(None), |reason| self.roll(disk, now, reason))?;
+            return Ok(LogAppendInfo::duplicate(stored, rolled));
+        }
         let indexed = match self.segments.last_mut().filter(|_| reason.is_none()) {
             Some(active) => Arc::make_mut(active).append(disk, &batch, &self.config)?,
             None => self.append_to_new_segment(disk, now, &batch)?,
         };
         self.log_end_offset = batch.next_offset();
+        self.producers.update(&batch);
         self.leader_epochs.assign(leader_epoch, batch.base_offset());
         let (base_offset, last_offset) = (batch.base_offset(), batch.last_offset());
         let rolled = reason.map(|reason| Roll { new_base: base_offset, reason });
-        Ok(LogAppendInfo { base_offset, last_offset, rolled, indexed })
+        Ok(LogAppendInfo { base_offset, last_offset, rolled, indexed, duplicate_of: None })
+    }
+
+    /// The batch of the log that a batch repeats, if it does.
+    fn check_sequence(
+        &mut self,
+        now: Timestamp,
+        batch: &RecordBatch,
+    ) -> Result<Option<StoredBatch>, LogError> {
+        if batch.producer_id() == ProducerId::NONE || self.producers.is_empty() {
+            return Ok(None);
+        }
+        self.producers.expire_producer_of(batch, now, self.config.producer_id_expiration_ms);
+        match self.producers.check(batch, true)? {
+            SequenceCheck::Append => Ok(None),
+            SequenceCheck::Duplicate(stored) => Ok(Some(stored)),
+        }
+    }
+
+    /// Begins an empty segment, as a duplicate makes Kafka do: it looks for room first.
+    fn roll(
+        &mut self,
+        disk: &mut dyn Disk,
+        now: Timestamp,
+        reason: RollReason,
+    ) -> Result<Option<Roll>, LogError> {
+        let new_base = self.log_end_offset;
+        if self.segments.last().is_none_or(|active| active.base_offset() == new_base) {
+            return Ok(None);
+        }
+        self.begin_segment(disk, now, |_, _| Ok(()))?;
+        Ok(Some(Roll { new_base, reason }))
     }
 
     /// Begins a segment with a batch. It belongs to the log once the batch lies in it and the
@@ -181,17 +236,31 @@ impl Log {
         now: Timestamp,
         batch: &RecordBatch,
     ) -> Result<Option<IndexEntry>, LogError> {
-        let mut begun = LogSegment::create(disk, &self.dir, batch.base_offset(), now)?;
-        let appended = begun.append(disk, batch, &self.config).and_then(|indexed| {
+        let config = self.config.clone();
+        self.begin_segment(disk, now, |begun, disk| begun.append(disk, batch, &config))
+    }
+
+    /// Begins a segment at the log's end with what `fill` puts into it.
+    fn begin_segment<T>(
+        &mut self,
+        disk: &mut dyn Disk,
+        now: Timestamp,
+        fill: impl FnOnce(&mut LogSegment, &mut dyn Disk) -> Result<T, LogError>,
+    ) -> Result<T, LogError> {
+        self.producers.remove_expired(now, self.config.producer_id_expiration_ms);
+        // It tells the truth even if no segment begins here after all.
+        self.write_producer_snapshot(disk)?;
+        let mut begun = LogSegment::create(disk, &self.dir, self.log_end_offset, now)?;
+        let filled = fill(&mut begun, disk).and_then(|filled| {
             let active = self.segments.last_mut().map(Arc::make_mut);
-            active.map_or(Ok(()), |active| active.close(disk)).map(|()| indexed)
+            active.map_or(Ok(()), |active| active.close(disk)).map(|()| filled)
         });
-        match &appended {
+        match &filled {
             Ok(_) => self.segments.push(Arc::new(begun)),
             // Files that a failing disk keeps give way to the next attempt.
             Err(_) => drop(begun.remove(disk, &self.dir)),
         }
-        appended
+        filled
     }
 
     /// Reads from `from` on: whole batches within `max_bytes`, of one segment, below `upper`.
@@ -304,7 +373,10 @@ impl Log {
         let active = self.segments.last_mut().map(Arc::make_mut);
         let cut = active.map_or(Ok(()), |active| active.cut_tail(disk));
         let noted = self.write_leader_epochs(disk);
-        cut.and(self.remove_files(disk, &gone)).and(noted).and_then(|()| self.sync_cut(disk))
+        let forgotten = self.remove_producer_snapshots(disk, |at| at <= offset);
+        let known = self.rebuild_producer_state(disk);
+        let removed = cut.and(self.remove_files(disk, &gone)).and(noted).and(forgotten).and(known);
+        removed.and_then(|()| self.sync_cut(disk))
     }
 
     /// Drops everything and begins anew at `offset`, as a follower does whose leader has nothing
@@ -322,8 +394,10 @@ impl Log {
         self.log_end_offset = offset;
         self.recovery_point = self.recovery_point.min(offset);
         self.leader_epochs.clear();
+        self.set_producer_state(ProducerState::default());
         let noted = self.write_leader_epochs(disk);
-        self.remove_files(disk, &gone).and(noted)
+        let forgotten = self.remove_producer_snapshots(disk, |_| false);
+        self.remove_files(disk, &gone).and(noted).and(forgotten)
     }
 
     /// Moves the log's start up to `offset`. Segments that lie before it as a whole are removed,
@@ -352,7 +426,9 @@ impl Log {
         let gone = self.segment_at(offset).min(self.segments.len());
         let kept = self.segments.split_off(gone);
         let gone = std::mem::replace(&mut self.segments, kept);
-        self.remove_files(disk, &gone).and(noted)
+        let first = self.segments.first().map_or(offset, |first| first.base_offset());
+        let forgotten = self.remove_producer_snapshots(disk, |at| at >= first);
+        self.remove_files(disk, &gone).and(noted).and(forgotten)
     }
 
     /// Removes all files: the partition is gone.
@@ -360,7 +436,8 @@ impl Log {
     /// # Errors
     /// [`LogError::Disk`].
     pub fn remove(self, disk: &mut dyn Disk) -> Result<(), LogError> {
-        self.remove_files(disk, &self.segments)
+        let forgotten = self.remove_producer_snapshots(disk, |_| false);
+        self.remove_files(disk, &self.segments).and(forgotten)
     }
 
     /// Removes the files of all segments that it can; gives the first error.

@@ -5,6 +5,7 @@
 //!          00000000000000000000.index       last offset of some batches → position
 //!          00000000000000000000.timeindex   largest timestamp so far → offset
 //!          00000000000000000042.log         batches 42 … (the active segment)
+//!          00000000000000000042.snapshot    producers as they are at offset 42, if the log is durable
 //!          …
 //! ```
 //!
@@ -33,6 +34,9 @@ mod leader_epochs;
 #[allow(clippy::module_inception)]
 mod log;
 mod offset_index;
+mod producer_snapshot;
+mod producer_state;
+mod producers;
 mod recovery;
 mod replace;
 mod segment;
@@ -44,6 +48,12 @@ pub use error::LogError;
 pub use leader_epochs::{EpochEntry, LeaderEpochs};
 pub use log::{Log, LogAppendInfo, LogRead, Roll, RollReason};
 pub use offset_index::{IndexEntry, OffsetIndex};
+pub use producer_snapshot::{
+    SnapshotError, decode as decode_producer_snapshot, encode as encode_producer_snapshot,
+};
+pub use producer_state::{
+    ProducerEntry, ProducerState, REMEMBERED_BATCHES, SequenceCheck, StoredBatch,
+};
 pub use recovery::{LogStart, RecoveryStep};
 pub use segment::LogSegment;
 pub use time_index::{TimeIndex, TimeIndexEntry};

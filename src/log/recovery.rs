@@ -14,9 +14,11 @@
 //!    whichever is later. A log that ends before it starts is emptied.
 //! 5. Leader epochs are read from their checkpoint, completed from the batches that were read, and
 //!    cut to the log's extent.
+//! 6. Producers are read from the newest snapshot and the batches behind it.
 //!
-//! Whatever was durable below the recovery point is never read for that, so that a log which was
-//! closed cleanly opens in a time that does not depend on how much it holds.
+//! Whatever was durable below the recovery point is never read for that, and a clean end leaves a
+//! snapshot, so that a log which was closed cleanly opens in a time that does not depend on how
+//! much it holds.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -295,6 +297,9 @@ impl Opening<'_> {
         log.leader_epochs.truncate_from_end(log.log_end_offset);
         log.leader_epochs.truncate_from_start(log_start);
         log.recovery_point = self.start.recovery_point.min(log.log_end_offset);
+        for file in log.restore_producer_state(self.disk, self.start.now)? {
+            self.steps.push(RecoveryStep::Removed { file });
+        }
         Ok(log)
     }
 }
@@ -303,7 +308,7 @@ impl Opening<'_> {
 const SWAP: &str = ".swap";
 
 /// The base offset that the files of a segment are named by.
-fn base_of(name: &str) -> Option<Offset> {
+pub(super) fn base_of(name: &str) -> Option<Offset> {
     let digits = name.split('.').next()?;
     let named = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
     let base = digits.parse().ok().map(Offset).filter(|_| named)?;

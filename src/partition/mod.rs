@@ -163,12 +163,14 @@ impl Partition {
         Ok(())
     }
 
-    /// Checks a producer's batch and appends it. The high watermark does not move by it.
+    /// Checks a producer's batch and appends it, unless it repeats one that is there. The high
+    /// watermark does not move by it.
     ///
     /// # Errors
     /// Kafka's code for a batch that is damaged (`CORRUPT_MESSAGE`), ill-formed
     /// (`INVALID_RECORD`), too large (`MESSAGE_TOO_LARGE`, `RECORD_LIST_TOO_LARGE`) or of the
-    /// wrong time (`INVALID_TIMESTAMP`), and for a disk that fails (`KAFKA_STORAGE_ERROR`).
+    /// wrong time (`INVALID_TIMESTAMP`), sequence (`OUT_OF_ORDER_SEQUENCE_NUMBER`) or epoch
+    /// (`INVALID_PRODUCER_EPOCH`), and for a disk that fails (`KAFKA_STORAGE_ERROR`).
     /// Nothing is appended then.
     pub fn append(
         &mut self,
@@ -282,5 +284,6 @@ fn log_config(config: &TopicConfig) -> LogConfig {
         index_interval_bytes: config.index_interval_bytes,
         max_message_bytes: config.max_message_bytes,
         compact: config.compact,
+        producer_id_expiration_ms: config.producer_id_expiration_ms,
     }
 }

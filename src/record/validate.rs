@@ -2,7 +2,7 @@
 
 use super::batch::{ATTRIBUTES, Compression, RecordBatch, crc32c};
 use super::error::BatchError;
-use crate::types::{Offset, Timestamp};
+use crate::types::{Offset, ProducerId, Timestamp};
 
 /// The last offset at which a batch may begin: whatever its last offset delta, there is an offset
 /// for the last record, and one behind it.
@@ -40,8 +40,8 @@ impl RecordBatch {
     }
 
     /// Checks everything that a broker demands of a producer's batch: besides
-    /// [`validate`](RecordBatch::validate), offsets from 0 on without a gap, no control batch, and
-    /// the largest timestamp as stated.
+    /// [`validate`](RecordBatch::validate), offsets from 0 on without a gap, no control batch, a
+    /// sequence number with a producer id, and the largest timestamp as stated.
     ///
     /// # Errors
     /// The first fault found.
@@ -54,6 +54,9 @@ impl RecordBatch {
         }
         if self.is_control() {
             return Err(BatchError::NotFromProducer("a control batch"));
+        }
+        if self.producer_id() > ProducerId::NONE && self.base_sequence() < 0 {
+            return Err(BatchError::NotFromProducer("a producer id without a sequence number"));
         }
         self.check(true)
     }

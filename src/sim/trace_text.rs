@@ -63,6 +63,14 @@ impl fmt::Display for BrokerEvent {
             BrokerEvent::Rolled { partition, base_offset, reason } => {
                 write!(f, "rolls {partition} to a segment from {base_offset}: {reason:?}")
             }
+            BrokerEvent::Deduplicated { partition, producer_id, base_sequence, base_offset } => {
+                write!(
+                    f,
+                    "has the batch for {partition} of producer {} from sequence {base_sequence} \
+                     at offset {base_offset} already",
+                    producer_id.0
+                )
+            }
             BrokerEvent::Indexed { partition, offset, position } => {
                 write!(f, "indexes {partition} offset {offset} at {position}")
             }
