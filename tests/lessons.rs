@@ -164,6 +164,7 @@ fn api(name: &str) -> ApiKey {
         "LeaveGroup" => ApiKey::LeaveGroup,
         "OffsetCommit" => ApiKey::OffsetCommit,
         "OffsetFetch" => ApiKey::OffsetFetch,
+        "InitProducerId" => ApiKey::InitProducerId,
         _ => panic!("no api '{name}'"),
     }
 }
@@ -533,7 +534,7 @@ impl Stage {
             "reset-after" => Fault::reset_after(api),
             "delay-request" => Fault::delay_request(api, duration(words.at(1))),
             "delay-response" => Fault::delay_response(api, duration(words.at(1))),
-            _ => Fault::duplicate_request(api),
+            _ => Fault::duplicate_request_after(api, duration(words.at(1))),
         })
     }
 }

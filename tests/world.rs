@@ -510,7 +510,7 @@ fn an_executor_that_polls_what_it_wakes_at_once_waited_for_itself() {
 #[test]
 fn a_message_that_comes_twice_is_appended_twice() {
     let cluster = with_topic(Cluster::builder(), 1);
-    let producer = cluster.producer(DEFAULTS).unwrap();
+    let producer = cluster.producer([("enable.idempotence", "false")]).unwrap();
     cluster.inject(Fault::duplicate_request(ApiKey::Produce)).unwrap();
     let delivery = producer.send(Record::to("orders").value("a")).unwrap();
     producer.flush().unwrap();

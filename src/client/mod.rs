@@ -20,7 +20,9 @@ use std::collections::BTreeMap;
 
 use crate::api::{Request, Response};
 use crate::error::Error;
-use crate::types::{BrokerId, Offset, Time, Timestamp, TopicName, TopicPartition};
+use crate::types::{
+    BrokerId, Offset, ProducerEpoch, ProducerId, Time, Timestamp, TopicName, TopicPartition,
+};
 
 pub use consumer::PolledBatch;
 pub use producer::Receipt;
@@ -211,6 +213,23 @@ pub enum ClientEvent {
         partition: TopicPartition,
         /// Into how many.
         parts: u32,
+    },
+    /// An idempotent producer has an id, under which it numbers its batches.
+    ProducerIdSet {
+        /// Which.
+        producer_id: ProducerId,
+        /// In which epoch it begins.
+        epoch: ProducerEpoch,
+    },
+    /// An idempotent producer begins a new epoch, as sequences of the old one are missing in the
+    /// log.
+    EpochBumped {
+        /// Its id.
+        producer_id: ProducerId,
+        /// The new epoch.
+        epoch: ProducerEpoch,
+        /// Where the sequences were missing: they are counted from 0 again.
+        partitions: Vec<TopicPartition>,
     },
     /// Records were given up.
     DeliveryFailed {

@@ -177,9 +177,15 @@ impl Driver {
         let output = self.world.apply(now, input, &mut self.trace);
         let world = &self.world;
         self.deliveries.note_sent(|op| world.receipt(op).map(|receipt| receipt.batch));
-        for report in self.world.take_reports() {
-            let is_settled = self.world.batch_records(report.batch).is_none();
-            self.deliveries.report(&report, is_settled, &mut self.to_wake);
+        let reports = self.world.take_reports();
+        for report in &reports {
+            self.deliveries.report(report, &mut self.to_wake);
+        }
+        // The parts of a batch that was split may be told of together.
+        for report in &reports {
+            if self.world.batch_records(report.batch).is_none() {
+                self.deliveries.settle(report.batch);
+            }
         }
         if !self.invariants.is_empty() {
             let event = match output {

@@ -169,23 +169,20 @@ impl Deliveries {
         }
     }
 
-    /// Tells those who ask for a batch what became of a part of it, or of the rest.
-    pub(super) fn report(
-        &mut self,
-        report: &DeliveryReport,
-        is_settled: bool,
-        to_wake: &mut Vec<Waker>,
-    ) {
+    /// Tells those who ask for a batch what became of it, or of a part of it.
+    pub(super) fn report(&mut self, report: &DeliveryReport, to_wake: &mut Vec<Waker>) {
         let batch = report.batch;
         for (_, fate) in self.open.range((batch, 0)..=(batch, u64::MAX)) {
             fate.tell(report.clone(), to_wake);
         }
-        if is_settled {
-            while let Some((&key, _)) = self.open.range((batch, 0)..=(batch, u64::MAX)).next() {
-                self.open.remove(&key);
-            }
-            self.latest.take_if(|(latest, _)| *latest == batch);
+    }
+
+    /// Forgets a batch of which everything has been told.
+    pub(super) fn settle(&mut self, batch: BatchId) {
+        while let Some((&key, _)) = self.open.range((batch, 0)..=(batch, u64::MAX)).next() {
+            self.open.remove(&key);
         }
+        self.latest.take_if(|(latest, _)| *latest == batch);
     }
 
     /// After a restore: what has not been sent yet then is lost. `records` says how many records of

@@ -9,7 +9,7 @@ use super::group::GroupRebalanceConfig;
 use super::producer::PRODUCER;
 use super::security::SECURITY;
 use super::values::{Overrides, Values};
-use super::{ConfigError, IsolationLevel};
+use super::{ConfigError, IsolationLevel, idempotence};
 
 const PRODUCER_TABLES: &[&[ConfigKey]] = &[PRODUCER, SECURITY];
 const CONSUMER_TABLES: &[&[ConfigKey]] = &[CONSUMER, SECURITY];
@@ -122,6 +122,8 @@ fn iso_8601(text: &str) -> Option<Duration> {
 pub struct ProducerConfig {
     /// `acks`, default all.
     pub acks: Acks,
+    /// `enable.idempotence`, default true unless `acks` or `retries` rule it out.
+    pub enable_idempotence: bool,
     /// `batch.size` in bytes, default 16384.
     pub batch_size: usize,
     /// `linger.ms`, default 5.
@@ -161,8 +163,7 @@ impl ProducerConfig {
     ///
     /// # Errors
     /// For a name that Kafka does not know, a value out of range, values that contradict each
-    /// other, and what is not there yet: `enable.idempotence=true`, `transactional.id`,
-    /// compression.
+    /// other, and what is not there yet: `transactional.id` and compression.
     pub fn from_pairs<K: AsRef<str>, V: AsRef<str>>(
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, ConfigError> {
@@ -177,6 +178,7 @@ impl ProducerConfig {
                 "1" => Acks::Leader,
                 _ => Acks::All,
             },
+            enable_idempotence: idempotence::is_enabled(&values)?,
             batch_size: values.number("batch.size") as usize,
             linger_ms,
             buffer_memory: values.number("buffer.memory") as u64,
@@ -198,9 +200,7 @@ impl ProducerConfig {
 }
 
 fn refuse_what_is_to_come(values: &Values<'_>) -> Result<(), ConfigError> {
-    let missing = if values.flag("enable.idempotence") {
-        "enable.idempotence = true"
-    } else if values.is_given("transactional.id") {
+    let missing = if values.is_given("transactional.id") {
         "transactional.id"
     } else if values.get("compression.type").is_some_and(|codec| codec != "none") {
         "compression.type other than none"

@@ -18,6 +18,7 @@ mod definition;
 mod describe;
 mod dynamic;
 mod group;
+mod idempotence;
 mod producer;
 mod security;
 mod servers;

@@ -20,7 +20,7 @@ pub(super) const PRODUCER: &[ConfigKey] = &[
     list("config.providers", Some(""), Any),
     long("connections.max.idle.ms", Some("540000"), Any),
     int("delivery.timeout.ms", Some("120000"), AtLeast(0)),
-    boolean("enable.idempotence", Some("false"), Any),
+    boolean("enable.idempotence", Some("true"), Any),
     boolean("enable.metrics.push", Some("true"), Any),
     list("interceptor.classes", Some(""), Any),
     class("key.serializer", None, Any),

@@ -55,8 +55,8 @@ fn errors_name_property_value_and_what_is_allowed() {
              5 + 30000",
         ),
         (
-            ("enable.idempotence", "true"),
-            "enable.idempotence = true is not supported yet: see docs/limitations.md",
+            ("transactional.id", "t"),
+            "transactional.id is not supported yet: see docs/limitations.md",
         ),
         (
             ("compression.type", "gzip"),
@@ -65,6 +65,38 @@ fn errors_name_property_value_and_what_is_allowed() {
     ];
     for (pair, message) in table {
         assert_eq!(producer(&[pair]).unwrap_err(), message);
+    }
+}
+
+/// Kafka's `ProducerConfig.postProcessAndValidateIdempotenceConfigs`.
+#[test]
+fn idempotence_is_on_unless_something_rules_it_out() {
+    let on = ("enable.idempotence", "true");
+    let off = ("enable.idempotence", "false");
+    let in_flight = ("max.in.flight.requests.per.connection", "6");
+    let too_many = "max.in.flight.requests.per.connection = 6: must be at most 5 unless \
+                    enable.idempotence = false";
+    type Case<'a> = (&'a [(&'a str, &'a str)], Result<bool, &'a str>);
+    let table: [Case<'_>; 12] = [
+        (&[], Ok(true)),
+        (&[on], Ok(true)),
+        (&[off], Ok(false)),
+        (&[("acks", "-1"), on], Ok(true)),
+        (&[("acks", "1")], Ok(false)),
+        (&[("retries", "0")], Ok(false)),
+        (&[("acks", "0"), on], Err("enable.idempotence = true with acks = 0: it needs acks = all")),
+        (
+            &[("retries", "0"), on],
+            Err("enable.idempotence = true with retries = 0: it needs retries"),
+        ),
+        (&[in_flight], Err(too_many)),
+        (&[in_flight, on], Err(too_many)),
+        (&[in_flight, ("acks", "1")], Err(too_many)),
+        (&[in_flight, off], Ok(false)),
+    ];
+    for (pairs, expected) in table {
+        let enabled = producer(pairs).map(|config| config.enable_idempotence);
+        assert_eq!(enabled, expected.map_err(str::to_owned), "{pairs:?}");
     }
 }
 

@@ -20,10 +20,10 @@ pub(super) const ATTRIBUTES: usize = 5;
 const LAST_OFFSET_DELTA: usize = 7;
 const BASE_TIMESTAMP: usize = 11;
 const MAX_TIMESTAMP: usize = 19;
-const PRODUCER_ID: usize = 27;
-const PRODUCER_EPOCH: usize = 35;
-const BASE_SEQUENCE: usize = 37;
-const COUNT: usize = 41;
+pub(super) const PRODUCER_ID: usize = 27;
+pub(super) const PRODUCER_EPOCH: usize = 35;
+pub(super) const BASE_SEQUENCE: usize = 37;
+pub(super) const COUNT: usize = 41;
 pub(super) const RECORDS: usize = BATCH_OVERHEAD - PREFIX;
 
 pub(super) const TIMESTAMP_TYPE_BIT: u16 = 1 << 3;
@@ -341,6 +341,11 @@ impl RecordBatch {
         let crc = crc32c(&body[ATTRIBUTES..]);
         body[CRC..CRC + 4].copy_from_slice(&crc.to_be_bytes());
         RecordBatch { body: body.into(), ..self.clone() }
+    }
+
+    /// The same batch with other bytes of the same structure.
+    pub(super) fn map_body(self, change: impl FnOnce(Bytes) -> Bytes) -> RecordBatch {
+        RecordBatch { body: change(self.body), ..self }
     }
 }
 

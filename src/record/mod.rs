@@ -28,6 +28,7 @@ mod batch;
 mod builder;
 mod control;
 mod error;
+mod stamp;
 mod validate;
 pub mod varint;
 mod view;

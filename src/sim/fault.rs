@@ -26,8 +26,9 @@ pub enum FaultKind {
     ResetBefore,
     /// The connection is reset when the broker has applied the request: the reply is lost.
     ResetAfter,
-    /// It arrives twice. No TCP connection does this.
-    Duplicate,
+    /// It arrives twice, the second time so many microseconds after the first. No TCP connection
+    /// does this.
+    Duplicate(u64),
 }
 
 /// A fault of the next message that fits.
@@ -90,7 +91,14 @@ impl Fault {
     /// The request arrives twice: for teaching, no network does this to a TCP connection.
     #[must_use]
     pub fn duplicate_request(api: ApiKey) -> Self {
-        Fault::new(FaultKind::Duplicate, api, Direction::Request)
+        Fault::duplicate_request_after(api, Duration::ZERO)
+    }
+
+    /// The request arrives as it should, and once more so much later, if the connection is open
+    /// still; what was sent behind it has come before then. For teaching, too.
+    #[must_use]
+    pub fn duplicate_request_after(api: ApiKey, by: Duration) -> Self {
+        Fault::new(FaultKind::Duplicate(micros(by)), api, Direction::Request)
     }
 
     /// Only messages of this client.

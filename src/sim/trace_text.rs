@@ -44,6 +44,9 @@ impl fmt::Display for TraceEvent {
             }
             TraceEvent::Timer => write!(f, "deadline"),
             TraceEvent::Fault(FaultKind::Delay(micros)) => write!(f, "fault: delay of {micros} us"),
+            TraceEvent::Fault(FaultKind::Duplicate(micros)) => {
+                write!(f, "fault: comes again {micros} us later")
+            }
             TraceEvent::Fault(kind) => write!(f, "fault: {kind:?}"),
             TraceEvent::Crashed => write!(f, "crashes"),
             TraceEvent::Stopped => write!(f, "is stopped"),
@@ -128,6 +131,13 @@ impl fmt::Display for ClientEvent {
             }
             ClientEvent::Split { partition, parts } => {
                 write!(f, "batch for {partition} split into {parts}")
+            }
+            ClientEvent::ProducerIdSet { producer_id, epoch } => {
+                write!(f, "has producer id {}, epoch {}", producer_id.0, epoch.0)
+            }
+            ClientEvent::EpochBumped { producer_id, epoch, partitions } => {
+                let (id, epoch) = (producer_id.0, epoch.0);
+                write!(f, "begins epoch {epoch} of producer id {id} for {}", list(partitions))
             }
             ClientEvent::DeliveryFailed { partition, records, why } => {
                 write!(f, "{records} records for {partition} given up: {why}")

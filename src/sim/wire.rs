@@ -92,9 +92,9 @@ impl World {
             Some(link) if !link.requests_lost && fault != Some(FaultKind::Lose) => {
                 due = behind(link.last_request, due, self.now);
                 link.last_request = Some(due);
-                if fault == Some(FaultKind::Duplicate) {
-                    let request = request.clone();
-                    self.schedule(due, Event::Request { route, correlation_id, request, reset });
+                if let Some(FaultKind::Duplicate(micros)) = fault {
+                    let (again, request) = (due.after_micros(micros), request.clone());
+                    self.schedule(again, Event::Request { route, correlation_id, request, reset });
                 }
                 self.schedule(due, Event::Request { route, correlation_id, request, reset });
             }

@@ -312,6 +312,7 @@ impl World {
         let node = ClientNode { client, client_id, connections, deadline, paused_until };
         self.clients.push(node);
         trace.record(self.now, None, self.actor(id), TraceEvent::Created);
+        self.set_client_deadline(id);
         id
     }
 

@@ -1,36 +1,21 @@
 //! The accumulator: for each partition the batch under construction, and those that wait.
 //!
 //! A batch is *open* while records are added, *sealed* once it is to be sent, *outstanding* until
-//! its fate is known. Its memory counts against `buffer.memory` from the moment it is opened until
+//! its fate is known. What a sealed one still lacks it gets when it is sent: see [`super::sealed`]. Its memory counts against `buffer.memory` from the moment it is opened until
 //! then.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::sealed::SealedBatch;
 use crate::client::partitioner::Partitioner;
 use crate::client::record::{Payload, Record};
 use crate::client::{ClientEvent, Effect, SealReason};
-use crate::record::{BatchBuilder, BatchOptions, RecordBatch, batch_size_bound};
+use crate::record::{BatchBuilder, BatchOptions, batch_size_bound};
 use crate::types::{Time, Timestamp, TopicName, TopicPartition};
 
 /// A topic by its place in [`Accumulator::topics`], and a partition of it.
 pub type Slot = (usize, i32);
-
-/// A closed batch on its way.
-#[derive(Clone, Debug)]
-pub struct SealedBatch {
-    pub number: u64,
-    /// The first of its records, counted in the batch that the records were sent into.
-    pub first: u32,
-    pub slot: Slot,
-    pub batch: RecordBatch,
-    pub created: Time,
-    pub attempts: u32,
-    /// Not to be sent again before this.
-    pub not_before: Time,
-    /// What it takes from `buffer.memory`; parts of a split batch share the first one's.
-    pub reserved: usize,
-}
 
 #[derive(Clone, Debug)]
 struct OpenBatch {
@@ -285,8 +270,7 @@ impl Accumulator {
     pub fn reenqueue(&mut self, batch: SealedBatch) {
         let slot = batch.slot;
         let queue = &mut self.topics[slot.0].queues[slot.1 as usize];
-        let key = |batch: &SealedBatch| (batch.number, batch.first);
-        let place = queue.sealed.partition_point(|other| key(other) < key(&batch));
+        let place = queue.sealed.partition_point(|other| other.key() < batch.key());
         queue.sealed.insert(place, batch);
         self.ready.insert(slot);
     }
@@ -329,7 +313,7 @@ impl Accumulator {
             }
             expired.extend(gone);
         }
-        expired.sort_by_key(|batch| (batch.number, batch.first));
+        expired.sort_by_key(SealedBatch::key);
         expired
     }
 

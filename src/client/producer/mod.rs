@@ -6,15 +6,20 @@
 //! own, so that it can be stepped to.
 //!
 //! A batch ends in one of three ways, each a report for its records: appended, refused for good,
-//! or expired after `delivery.timeout.ms`.
+//! or expired after `delivery.timeout.ms`. With `enable.idempotence` it is appended once at most,
+//! and in its turn: see [`idempotence`].
 //!
 //! # Simplifications versus Kafka
 //! Topics are not forgotten after `metadata.max.idle.ms`. The adaptive partitioner weighs queues,
 //! not the latency of brokers (`partitioner.availability.timeout.ms` is off by default in Kafka
-//! too). There is no idempotence and no transaction yet.
+//! too). There is no transaction yet.
 
 mod accumulator;
+mod idempotence;
+mod identity;
+mod sealed;
 mod sender;
+mod split;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -28,14 +33,14 @@ use super::record::Record;
 use super::{BatchId, ClientId, Effect, OpId, Progress, Sending};
 use crate::api::Response;
 use crate::config::ProducerConfig;
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::random::Random;
 use crate::record::batch_size_bound;
 use crate::types::{BrokerId, Time, Timestamp, TopicName, TopicPartition};
 
-use accumulator::{
-    Accumulator, Appended, HeaderRefs, PartitionQueue, Refused, SealedBatch, headers,
-};
+use accumulator::{Accumulator, Appended, HeaderRefs, PartitionQueue, Refused, headers};
+use idempotence::Idempotence;
+use sealed::SealedBatch;
 use waiting::{Decided, WaitingSend};
 
 /// Where a record was put: its batch, its place in it, and its timestamp.
@@ -62,13 +67,15 @@ struct WaitingFlush {
 ///
 /// | state | takes records | sends | becomes |
 /// |---|---|---|---|
-/// | open | yes | yes | closing with `close`, closed with a crash |
-/// | closing | no | yes | closed when all is settled, when its time is over, with a crash |
+/// | open | yes | yes | closing with `close`, closed with a crash, failed with a fatal error |
+/// | closing | no | yes | closed when all is settled, when its time is over, with a crash; failed |
+/// | failed | no | no; it has neither connections nor deadlines | closed with `close`, with a crash |
 /// | closed | no | no; it has neither connections nor deadlines | – |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Open,
     Closing { until: Time },
+    Failed(ErrorCode),
     Closed,
 }
 
@@ -76,6 +83,7 @@ enum State {
 #[derive(Clone, Debug)]
 enum Sent {
     Metadata,
+    InitProducerId,
     Produce(Vec<SealedBatch>),
 }
 
@@ -87,6 +95,8 @@ pub struct Producer {
     metadata: Metadata,
     network: Network<Sent>,
     accumulator: Accumulator,
+    /// With `enable.idempotence`.
+    idempotence: Option<Idempotence>,
     /// In the order of the calls.
     waiting: VecDeque<WaitingSend>,
     /// Of the record that has just been refused for want of memory.
@@ -124,11 +134,13 @@ impl Producer {
             metadata: Metadata::new(bootstrap, true, retry_ms, config.metadata_max_age_ms),
             network: Network::new(reconnect, random("reconnect")),
             accumulator: Accumulator::new(config.batch_size, linger_ms, memory),
+            idempotence: config.enable_idempotence.then(Idempotence::new),
             waiting: VecDeque::new(),
             decided: None,
             flushes: Vec::new(),
             random: random("partitions and retries"),
-            wake_sender: false,
+            // As Kafka's, it asks for its id whether or not there is something to send.
+            wake_sender: config.enable_idempotence,
             ran_at: Time(0),
             state: State::Open,
             config,
@@ -145,13 +157,22 @@ impl Producer {
         effects: &mut Vec<Effect>,
     ) -> Sending {
         if !matches!(self.state, State::Open) {
-            return Sending::failed(Error::Closed);
+            return Sending::failed(self.refusal());
         }
         let sending = self.try_send(now, op, record, effects);
         if matches!(sending, Sending::Waiting(_)) {
             self.wait(now, op, record, effects);
         }
         sending
+    }
+
+    /// Why it takes no records.
+    #[cold]
+    fn refusal(&self) -> Error {
+        match self.state {
+            State::Failed(code) => identity::failure(code),
+            State::Open | State::Closing { .. } | State::Closed => Error::Closed,
+        }
     }
 
     /// Puts a record into a batch if that can be done at once.
@@ -289,7 +310,7 @@ impl Producer {
 
     /// Sends everything now and waits until its fate is known.
     pub fn flush(&mut self, op: OpId, effects: &mut Vec<Effect>) -> Progress {
-        if self.state != State::Open {
+        if !matches!(self.state, State::Open | State::Failed(_)) {
             return Progress::failed(Error::Closed);
         }
         self.wait_for_all(op, effects)
@@ -298,7 +319,7 @@ impl Producer {
     /// Like [`flush`](Producer::flush), but gives up at the deadline, and nothing can be sent any
     /// more.
     pub fn close(&mut self, deadline: Time, op: OpId, effects: &mut Vec<Effect>) -> Progress {
-        if self.state != State::Open {
+        if !matches!(self.state, State::Open | State::Failed(_)) {
             return Progress::DONE;
         }
         self.state = State::Closing { until: deadline };
@@ -317,7 +338,7 @@ impl Producer {
             effects.push(Effect::Complete { op: flush.op, result: Err(Error::Closed) });
         }
         self.accumulator.seal_all(super::SealReason::Flush, effects);
-        self.abort_incomplete_batches(effects);
+        self.abort_incomplete_batches(&Error::Closed, effects);
         self.end(effects);
     }
 
@@ -332,6 +353,7 @@ impl Producer {
         let state = match self.state {
             State::Open => "open",
             State::Closing { .. } => "closing",
+            State::Failed(_) => "failed",
             State::Closed => "closed",
         };
         format!("{state}, {} B of buffer.memory in use", self.accumulator.used())
@@ -370,6 +392,9 @@ impl Producer {
             (Some(Sent::Metadata), Response::Metadata(response)) => {
                 self.metadata.update(now, response);
                 self.take_over_partitions();
+            }
+            (Some(Sent::InitProducerId), Response::InitProducerId(response)) => {
+                self.on_producer_id(now, &response, effects);
             }
             (Some(Sent::Produce(batches)), Response::Produce(response)) => {
                 self.on_produced(now, batches, &response.partitions, effects);

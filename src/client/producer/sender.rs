@@ -1,28 +1,29 @@
 //! The sender: what the producer does when its deadline has come or an answer has arrived.
 //!
-//! In this order: requests and batches that are too old are given up; calls that waited for
-//! metadata or memory are tried again; batches that have lingered are closed; metadata is asked
-//! for; each broker is sent what is ready for it, one batch a partition in a request, as long as
+//! In this order: requests and batches that are too old are given up; a new epoch begins where that
+//! left a gap; calls that waited for metadata or memory are tried again; batches that have lingered
+//! are closed; metadata and a producer id are asked for; each broker is sent what is ready for it, one batch a partition in a request, as long as
 //! `max.in.flight.requests.per.connection` allows.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::accumulator::{SealedBatch, Slot};
+use super::accumulator::Slot;
+use super::identity::is_fatal;
+use super::sealed::SealedBatch;
 use super::{Producer, Sent, State};
 use crate::api::{ProducePartition, ProduceRequest, ProducedPartition, Request};
 use crate::client::network::Backoff;
 use crate::client::{BatchId, ClientEvent, DeliveryReport, Effect, Outcome, SealReason};
 use crate::config::Acks;
 use crate::error::{Error, ErrorCode};
-use crate::record::{BatchBuilder, BatchOptions};
 use crate::types::{BrokerId, Offset, Time, Timestamp};
 
 impl Producer {
     pub(super) fn run(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.wake_sender = false;
         self.ran_at = now;
-        if self.state == State::Closed {
+        if matches!(self.state, State::Failed(_) | State::Closed) {
             return;
         }
         while let Some(broker) = self.network.timed_out(now) {
@@ -32,12 +33,14 @@ impl Producer {
         }
         self.metadata.refresh_if_old(now);
         self.expire(now, effects);
+        self.bump_epoch(effects);
         self.retry_waiting(now, effects);
         self.accumulator.seal_lingered(now, effects);
         if self.waits_for_memory() {
             self.accumulator.seal_all(SealReason::Memory, effects);
         }
         let used = self.accumulator.used();
+        self.ask_for_producer_id(now, effects);
         self.ask_for_metadata(now, effects);
         while self.send_ready(now, effects) {}
         self.finish_flushes(now, effects);
@@ -48,7 +51,7 @@ impl Producer {
     /// When the sender has to run again.
     pub fn next_deadline(&self) -> Option<Time> {
         let closing = match self.state {
-            State::Closed => return None,
+            State::Failed(_) | State::Closed => return None,
             State::Closing { until } => Some(until),
             State::Open => None,
         };
@@ -61,6 +64,7 @@ impl Producer {
             self.accumulator.oldest().map(|created| created.after_ms(timeout_ms)),
             self.network.next_deadline(),
             self.metadata_deadline(),
+            self.producer_id_deadline(),
             self.waiting_deadline(),
             closing,
         ];
@@ -143,13 +147,23 @@ impl Producer {
             let fits = *size == 0 || *size + bytes <= self.config.max_request_size;
             // With one request in flight nothing may overtake what is being sent.
             let max_in_flight = self.config.max_in_flight;
-            let in_order = max_in_flight > 1 || queue.in_flight == 0;
+            let known = self.idempotence.as_ref();
+            let in_order = (max_in_flight > 1 || queue.in_flight == 0)
+                && known.is_none_or(|known| known.may_drain(slot, front.key()));
             if fits
                 && in_order
                 && self.network.is_ready(now, leader, max_in_flight)
                 && let Some(batch) = self.accumulator.drain(now, slot)
             {
                 *size += bytes;
+                let batch = match &mut self.idempotence {
+                    None => batch,
+                    Some(known) => {
+                        let records = batch.batch.record_count();
+                        let stamp = known.stamp(slot, batch.key(), records);
+                        batch.stamped(stamp)
+                    }
+                };
                 requests.entry(leader).or_default().push(batch);
             }
         }
@@ -202,7 +216,8 @@ impl Producer {
             let result = results.iter().find(|result| result.partition == name);
             let error = result.map_or(ErrorCode::UnknownServerError, |result| result.error_code);
             match (error, result) {
-                (ErrorCode::None, Some(result)) => {
+                // The last one says that the batch is in the log, but not where.
+                (ErrorCode::None | ErrorCode::DuplicateSequenceNumber, Some(result)) => {
                     self.delivered(&batch, result.base_offset, result.log_append_time, effects);
                 }
                 (ErrorCode::MessageTooLarge, _) if batch.batch.record_count() > 1 => {
@@ -210,8 +225,12 @@ impl Producer {
                 }
                 _ => {
                     let message = result.and_then(|result| result.error_message.clone());
-                    self.retry_or_fail(now, batch, error, message, effects);
+                    let log_start = result.map_or(Offset(-1), |result| result.log_start_offset);
+                    self.retry_or_fail(now, batch, error, log_start, message, effects);
                 }
+            }
+            if self.idempotence.is_some() && is_fatal(error) {
+                return self.fail(error, effects);
             }
         }
     }
@@ -226,11 +245,12 @@ impl Producer {
         for sent in self.network.disconnected(now, broker) {
             match sent {
                 Sent::Metadata => self.metadata.failed(now),
+                Sent::InitProducerId => self.lose_producer_id(now),
                 Sent::Produce(batches) => {
                     for batch in batches {
                         self.accumulator.remove_from_in_flight(batch.slot);
                         let error = ErrorCode::NetworkException;
-                        self.retry_or_fail(now, batch, error, None, effects);
+                        self.retry_or_fail(now, batch, error, Offset(-1), None, effects);
                     }
                 }
             }
@@ -242,12 +262,13 @@ impl Producer {
         now: Time,
         mut batch: SealedBatch,
         error: ErrorCode,
+        log_start_offset: Offset,
         message: Option<String>,
         effects: &mut Vec<Effect>,
     ) {
         let deadline = batch.created.after_ms(self.config.delivery_timeout_ms);
-        let may_retry = error.is_retriable() && i64::from(batch.attempts) < self.config.retries;
-        if !may_retry || deadline <= now {
+        let in_time = deadline > now && i64::from(batch.attempts) < self.config.retries;
+        if !in_time || !self.can_retry(&batch, error, log_start_offset) {
             let context = message.unwrap_or_else(|| format!("{}", self.name_of(batch.slot)));
             self.fail_batch(&batch, Error::kafka(error, context), effects);
             return;
@@ -268,40 +289,12 @@ impl Producer {
         self.accumulator.reenqueue(batch);
     }
 
-    /// Cuts a batch that the broker found too large into parts of at most `batch.size`, and into
-    /// halves at least.
-    fn split(&mut self, batch: &SealedBatch, effects: &mut Vec<Effect>) {
-        let limit = self.config.batch_size.min(batch.batch.size_in_bytes() / 2);
-        let mut parts = Vec::new();
-        let mut builder = BatchBuilder::new(BatchOptions::default());
-        for record in batch.batch.records().flatten() {
-            let headers: Vec<_> = record.headers().flatten().collect();
-            let (timestamp, key, value) = (record.timestamp, record.key, record.value);
-            if builder.append_within(limit, timestamp, key, value, &headers).is_some() {
-                continue;
+    fn can_retry(&mut self, batch: &SealedBatch, error: ErrorCode, log_start: Offset) -> bool {
+        match (&mut self.idempotence, batch.sent_as()) {
+            (Some(idempotence), Some(sent)) => {
+                idempotence.can_retry(batch.slot, batch.key(), sent, error, log_start)
             }
-            if builder.record_count() > 0 {
-                let next = BatchBuilder::new(BatchOptions::default());
-                parts.push(std::mem::replace(&mut builder, next).build());
-            }
-            builder.append(timestamp, key, value, &headers);
-        }
-        parts.push(builder.build());
-        let partition = self.name_of(batch.slot);
-        let count = parts.len() as u32;
-        effects.push(Effect::Event(ClientEvent::Split { partition, parts: count }));
-        self.accumulator.split(batch.number, count);
-        let mut first = batch.first;
-        let mut reserved = batch.reserved;
-        for part in parts {
-            let records = part.record_count() as u32;
-            self.accumulator.reenqueue(SealedBatch {
-                first,
-                batch: part,
-                reserved: std::mem::take(&mut reserved),
-                ..batch.clone()
-            });
-            first += records;
+            _ => error.is_retriable(),
         }
     }
 
@@ -312,10 +305,16 @@ impl Producer {
         log_append_time: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
+        if let Some(idempotence) = &mut self.idempotence {
+            idempotence.completed(batch.slot, batch.key());
+        }
         self.report(batch, Ok((base_offset, log_append_time)), effects);
     }
 
     fn fail_batch(&mut self, batch: &SealedBatch, error: Error, effects: &mut Vec<Effect>) {
+        if let Some(idempotence) = &mut self.idempotence {
+            idempotence.failed(batch.slot, batch.key());
+        }
         effects.push(Effect::Event(ClientEvent::DeliveryFailed {
             partition: self.name_of(batch.slot),
             records: batch.batch.record_count() as u32,
@@ -342,7 +341,7 @@ impl Producer {
     /// Answers those who wait for everything to be settled, `close` among them.
     fn finish_flushes(&mut self, now: Time, effects: &mut Vec<Effect>) {
         if matches!(self.state, State::Closing { until } if until <= now) {
-            self.abort_incomplete_batches(effects);
+            self.abort_incomplete_batches(&Error::Closed, effects);
         }
         for flush in std::mem::take(&mut self.flushes) {
             if self.accumulator.is_settled(flush.below) {
@@ -357,16 +356,19 @@ impl Producer {
         }
     }
 
-    /// Gives up everything: the time that `close` was given is over.
-    pub(super) fn abort_incomplete_batches(&mut self, effects: &mut Vec<Effect>) {
+    /// Gives up everything: the time that `close` was given is over, or no broker takes it.
+    pub(super) fn abort_incomplete_batches(&mut self, why: &Error, effects: &mut Vec<Effect>) {
         let mut doomed = self.accumulator.take_expired(Time::NEVER);
         for sent in self.network.contexts_mut() {
             if let Sent::Produce(batches) = sent {
+                for batch in &*batches {
+                    self.accumulator.remove_from_in_flight(batch.slot);
+                }
                 doomed.append(batches);
             }
         }
         for batch in doomed {
-            self.fail_batch(&batch, Error::Closed, effects);
+            self.fail_batch(&batch, why.clone(), effects);
         }
     }
 }

@@ -23,6 +23,12 @@ pub struct WaitingSend {
     for_memory: bool,
 }
 
+impl WaitingSend {
+    pub fn op(&self) -> OpId {
+        self.op
+    }
+}
+
 /// What is decided of a record that waits for memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Decided {
