@@ -23,8 +23,8 @@ use kafkarium::{
 const RECORDS: usize = 30;
 const PARTITIONS: i32 = 2;
 
-/// The producers: how long they linger, and how many requests they have in flight. The second one
-/// promises to keep the order of records whatever happens.
+/// The producers, which are not idempotent: how long they linger, and how many requests they have in
+/// flight. The second one promises to keep the order of records whatever happens.
 const PRODUCERS: [(&str, &str); 2] = [("2", "5"), ("0", "1")];
 
 /// A record that was sent.
@@ -113,6 +113,7 @@ fn produce_and_check(cluster: &Cluster, seed: u64) -> Result<Met, Box<dyn std::e
     let mut producers = Vec::new();
     for (linger_ms, in_flight) in PRODUCERS {
         let configs = [
+            ("enable.idempotence", "false"),
             ("linger.ms", linger_ms),
             ("max.in.flight.requests.per.connection", in_flight),
             ("delivery.timeout.ms", "40000"),
