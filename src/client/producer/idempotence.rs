@@ -21,6 +21,10 @@
 //!   partition has an *unresolved* sequence. Nothing newer is sent until what is in flight there has
 //!   come to an end. If that shows the sequences to be without a gap, they go on; else a bump.
 //!
+//! A broker that knows nothing of a producer takes any sequence as its first one. So if the very first
+//! batch for a partition is refused for its size, those behind it are appended before it, or before
+//! its parts; these are tried in vain until they expire. So it is in Kafka.
+//!
 //! # Simplifications versus Kafka
 //! All batches that are given up after they have been sent leave an unresolved sequence. In Kafka
 //! only those do that expire in a retry. After one that is refused for good it bumps the epoch at
@@ -93,8 +97,8 @@ struct Sequences {
     acknowledged: i32,
     /// The batches that have a sequence and no end yet, in the order of their sequences.
     in_flight: BTreeMap<BatchKey, Stamp>,
-    /// The sequence behind a batch of which nobody knows whether it is in the log.
-    unresolved: Option<i32>,
+    /// Nobody knows of a batch of this epoch whether it is in the log.
+    unresolved: bool,
 }
 
 impl Sequences {
@@ -108,7 +112,7 @@ impl Sequences {
         self.producer = Some(producer);
         self.next = next;
         self.acknowledged = 0;
-        self.unresolved = None;
+        self.unresolved = false;
     }
 }
 
@@ -202,7 +206,7 @@ impl Idempotence {
             Some((&first, _)) if partition.in_flight.contains_key(&key) => first == key,
             // Nothing of a new epoch comes before what is left of the one before.
             Some(_) if partition.producer != Some(producer) => false,
-            _ => partition.unresolved.is_none(),
+            _ => !partition.unresolved,
         }
     }
 
@@ -249,12 +253,14 @@ impl Idempotence {
         let Some(partition) = self.partitions.get(&slot) else { return error.is_retriable() };
         // It has another sequence by now than the one that was refused.
         let was_reset = partition.in_flight.get(&key).is_some_and(|stamp| *stamp != sent);
+        let is_first = partition.in_flight.keys().next() == Some(&key);
         let bump = match error {
             ErrorCode::UnknownProducerId => log_start_offset >= Offset::ZERO && !was_reset,
-            // If nothing is missing before it that may still come, there is a gap in the log.
+            // If nothing before it may still come, and nothing behind it has been appended, there
+            // is a gap in the log.
             ErrorCode::OutOfOrderSequenceNumber => {
-                let expected = partition.unresolved.unwrap_or(partition.acknowledged);
-                !was_reset && sent.base_sequence == expected
+                let base = sent.base_sequence;
+                is_first && !was_reset && later(base, partition.acknowledged) == base
             }
             error => return error.is_retriable(),
         };
@@ -267,9 +273,7 @@ impl Idempotence {
     /// A batch was given up: its sequences may be missing in the log.
     pub fn failed(&mut self, slot: Slot, key: BatchKey) {
         let Some(partition) = self.partitions.get_mut(&slot) else { return };
-        let Some(stamp) = partition.in_flight.remove(&key) else { return };
-        let next = stamp.next_sequence();
-        partition.unresolved = Some(partition.unresolved.map_or(next, |old| later(next, old)));
+        partition.unresolved |= partition.in_flight.remove(&key).is_some();
     }
 
     /// A batch becomes several, which share its sequences: their keys and numbers of records.
@@ -287,8 +291,8 @@ impl Idempotence {
     /// bumps the epoch if that has become necessary; tells the new one, and for whom.
     pub fn resolve_and_bump(&mut self) -> Option<(ProducerIdAndEpoch, Vec<Slot>)> {
         for (&slot, partition) in &mut self.partitions {
-            if partition.unresolved.is_some() && partition.in_flight.is_empty() {
-                partition.unresolved = None;
+            if partition.unresolved && partition.in_flight.is_empty() {
+                partition.unresolved = false;
                 if partition.next != partition.acknowledged {
                     self.to_bump.insert(slot);
                 }

@@ -1,5 +1,7 @@
 //! The producer by itself: its calls, its answers and its deadlines, without a world.
 
+mod idempotence;
+
 use super::*;
 use crate::api::{ProduceResponse, ProducedPartition, Request};
 use crate::client::testing::{BROKER, NOW, metadata};
