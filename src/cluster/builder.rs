@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::Cluster;
 use super::driver::Driver;
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::sim::trace::DEFAULT_TRACE_LIMIT;
 use crate::sim::{DiskKind, Journal, Latency, RandomFaults, Setup, Trace, World};
 use crate::storage::DiskFaults;
-use crate::types::micros;
+use crate::types::{Time, micros};
 
 /// Sets up a cluster.
 #[derive(Clone, Debug)]
@@ -36,6 +36,7 @@ impl ClusterBuilder {
                 faults,
                 disk: DiskKind::Memory,
                 cluster_id: ClusterId::Any,
+                start: Time::VIRTUAL_START,
             },
             latency_given: false,
             trace: true,
@@ -137,6 +138,8 @@ impl ClusterBuilder {
     /// most, and for a journal of a directory; [`Error::Storage`] when the directory cannot be used.
     pub fn build(mut self) -> Result<Cluster, Error> {
         if self.real_time {
+            let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            self.setup.start = Time(micros(since_epoch.unwrap_or_default()));
             let delay = "group.initial.rebalance.delay.ms".to_owned();
             self.setup.configs.entry(delay).or_insert_with(|| "0".to_owned());
         }

@@ -17,12 +17,14 @@
 //! base offset of the first segment is at or before the log's start. The high watermark is not
 //! the log's business: a reader brings its own upper limit.
 //!
+//! A log is *durable* when it is to be opened again from its files: then it keeps leader epochs and
+//! snapshots of producers beside its segments, and knows below which offset it has been synced.
+//!
 //! # Simplifications versus Kafka
 //!
-//! An append that fails leaves the log as it was; the next one is tried. A truncation counts even
-//! if the disk keeps the files. Kafka takes the log's directory offline. Files come into being with
-//! the first batch. Indexes are neither preallocated nor mapped. Jitter of the roll time follows
-//! from the segment's name instead of a random draw.
+//! An append that fails leaves the log as it was; whether it is tried again is its owner's business.
+//! In memory, files come into being with the first batch. Indexes are neither preallocated nor
+//! mapped. Jitter of the roll time follows from the segment's name instead of a random draw.
 
 mod append_vec;
 pub mod checkpoint;

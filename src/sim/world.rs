@@ -48,6 +48,8 @@ pub struct Setup {
     pub disk: DiskKind,
     /// Whose directory it is.
     pub cluster_id: ClusterId,
+    /// When it begins.
+    pub start: Time,
 }
 
 /// Where a broker's files lie.
@@ -115,10 +117,9 @@ pub struct World {
 }
 
 impl World {
-    /// A world with one broker, at the beginning of virtual time; in a directory that was used
-    /// before, at the time when it was left.
+    /// A world with one broker; in a directory that was used before, not earlier than it was left.
     pub fn new(setup: &Setup) -> Result<Self, Error> {
-        let Setup { seed, latency, configs, faults, disk, cluster_id } = setup.clone();
+        let Setup { seed, latency, configs, faults, disk, cluster_id, start } = setup.clone();
         let configs = parse_broker_file(&configs)?;
         let id = BrokerId(1);
         let disk = match disk {
@@ -130,7 +131,6 @@ impl World {
                 BrokerDisk::Directory(Box::new(disk))
             }
         };
-        let start = Time::VIRTUAL_START;
         let broker = Broker::new(id, &cluster_id, configs, seed, disk, start);
         let broker = broker.map_err(Error::Storage)?;
         let now = broker.started_at().max(start);

@@ -1,4 +1,5 @@
-//! Where a log's files lie: the [`Disk`] trait and a disk in memory.
+//! Where a log's files lie: the [`Disk`] trait, and disks in memory, in a directory, and one that
+//! fails on purpose.
 //!
 //! The layers above name files by relative paths (`orders-0/00000000000000000000.log`), append to
 //! them, read ranges and cut tails off. They own no disk: each call gets one as an argument, so
