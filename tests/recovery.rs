@@ -172,6 +172,23 @@ fn indexes_that_are_missing_or_cannot_be_right_are_built_anew() {
     }
 }
 
+/// An index that was missing had its whole segment read; a flipped bit in it then cut records that
+/// had been durable for long, and dropped every segment behind them.
+#[test]
+fn damage_below_the_recovery_point_cuts_nothing() {
+    let (mut disk, mut log) = written();
+    log.close(&mut disk).unwrap();
+    disk.remove(&format!("{DIR}/{MIDDLE}.index")).unwrap();
+    let mut bytes = file(&mut disk, &format!("{MIDDLE}.log"));
+    let place = batch(0).size_in_bytes() + 70;
+    bytes[place] ^= 1;
+    overwrite(&mut disk, &format!("{MIDDLE}.log"), &bytes);
+    let error = Log::open(&mut disk, DIR, config(), start(true, 18)).unwrap_err();
+    assert!(error.to_string().starts_with("segment 8, position 77: checksum "), "{error}");
+    assert_eq!(file(&mut disk, &format!("{MIDDLE}.log")), bytes);
+    assert!(!file(&mut disk, &format!("{LAST}.log")).is_empty());
+}
+
 #[test]
 fn what_was_interrupted_is_finished_or_undone() {
     let (mut disk, mut log) = written();

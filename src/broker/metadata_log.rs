@@ -25,12 +25,19 @@ pub struct MetadataLog {
     log: Log,
     epoch: LeaderEpoch,
     began_at: Time,
+    /// Why nothing is decided any more: a decision may lie in the log that nobody replayed.
+    failed: Option<LogError>,
 }
 
 impl MetadataLog {
     /// A log in memory.
     pub fn new() -> Self {
-        MetadataLog { log: Log::new(DIR, config()), epoch: LeaderEpoch(1), began_at: Time(0) }
+        MetadataLog {
+            log: Log::new(DIR, config()),
+            epoch: LeaderEpoch(1),
+            began_at: Time(0),
+            failed: None,
+        }
     }
 
     /// Opens a durable log, or makes one. Gives what it says.
@@ -50,7 +57,7 @@ impl MetadataLog {
         let epoch = log.leader_epochs().latest().map_or(0, |latest| latest.epoch.0);
         let latest = log.segments().map(|segment| segment.largest_timestamp().timestamp).max();
         let began_at = latest.map_or(now, |latest| now.max(Time::at(latest)));
-        let mut opened = MetadataLog { log, epoch: LeaderEpoch(epoch + 1), began_at };
+        let mut opened = MetadataLog { log, epoch: LeaderEpoch(epoch + 1), began_at, failed: None };
         let records = opened.records(disk)?;
         opened.append_batch(disk, began_at, leader_change(leader, began_at))?;
         Ok((opened, records, steps))
@@ -79,7 +86,8 @@ impl MetadataLog {
     /// Appends the records of one decision.
     ///
     /// # Errors
-    /// What the disk answered; nothing was decided then.
+    /// What the disk answered; nothing was decided then, and nothing is any more until the log is
+    /// opened again.
     pub fn append(
         &mut self,
         disk: &mut dyn Disk,
@@ -103,8 +111,16 @@ impl MetadataLog {
         now: Time,
         batch: RecordBatch,
     ) -> Result<(), LogError> {
-        self.log.append(disk, now.timestamp(), batch, self.epoch)?;
-        if self.log.is_durable() { self.log.flush(disk) } else { Ok(()) }
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let appended = self.log.append(disk, now.timestamp(), batch, self.epoch);
+        let kept = appended.and_then(|_| match self.log.is_durable() {
+            true => self.log.flush(disk),
+            false => Ok(()),
+        });
+        self.failed = kept.as_ref().err().cloned();
+        kept
     }
 
     /// Ends the log cleanly.

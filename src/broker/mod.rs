@@ -434,7 +434,10 @@ impl Broker {
             self.coordinators.clear();
             self.coordinates_since.clear();
             self.timers = Timers::default();
-            if let BrokerDisk::Faulty(disk) = &mut self.disk {
+            // A process that dies takes nothing with it that the system has; the power does.
+            if let BrokerDisk::Faulty(disk) = &mut self.disk
+                && disk.is_off()
+            {
                 disk.power_on();
             }
             self.start(now)?;

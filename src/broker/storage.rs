@@ -14,7 +14,7 @@
 //!
 //! **Opening** reads `meta.properties` (another cluster's directory is refused), takes
 //! `.kafka_cleanshutdown` away, replays the metadata log, and opens each partition that the metadata
-//! tells of; a directory that it does not tell of is set aside as `-stray`. **Stopping** flushes and
+//! tells of; a directory that it does not tell of is set aside as `….<id>-stray`. **Stopping** flushes and
 //! closes every log, writes the checkpoints, and puts `.kafka_cleanshutdown` there at last.
 //!
 //! On a disk in memory there is none of that but the metadata log: what lies on it does not outlive
@@ -273,7 +273,8 @@ impl Broker {
             }
         }
         for (dir, name) in strays {
-            self.disk.rename_dir(&dir, &format!("{dir}-stray"))?;
+            let id = self.unique_suffix(&dir);
+            self.disk.rename_dir(&dir, &format!("{dir}.{id:032x}-stray"))?;
             self.disk.sync_dir("")?;
             self.event(BrokerEvent::Stray { partition: name });
         }
@@ -308,6 +309,12 @@ impl Broker {
             self.partitions.insert(name, partition);
         }
         Ok(())
+    }
+
+    /// What tells a directory from others that are set aside by the same name.
+    pub(super) fn unique_suffix(&self, dir: &str) -> u128 {
+        let stream = format!("set aside {dir} {}", self.metadata_log.end());
+        Random::stream(self.seed, &stream).bits128()
     }
 
     /// A replica that serves nothing, since its disk has failed.
@@ -379,9 +386,8 @@ impl Broker {
         let mut clean = self.metadata_log.append(&mut self.disk, now, &[time]).is_ok();
         clean &= self.metadata_log.close(&mut self.disk).is_ok();
         for partition in self.partitions.values_mut() {
-            if partition.offline().is_none() {
-                clean &= partition.close(&mut self.disk).is_ok();
-            }
+            // Nobody knows what the disk holds of a log that is offline: it has to be read.
+            clean &= partition.offline().is_none() && partition.close(&mut self.disk).is_ok();
         }
         clean &= self.write_all_checkpoints().is_ok();
         if clean {

@@ -16,7 +16,6 @@ use std::collections::BTreeSet;
 
 use super::{Broker, BrokerEvent};
 use crate::partition::Partition;
-use crate::random::Random;
 use crate::storage::Disk;
 use crate::types::{Time, TopicPartition};
 
@@ -138,8 +137,7 @@ impl Broker {
             let _ = partition.remove(&mut self.disk);
             return;
         }
-        let stream = format!("deleted {name} {}", partition.topic_id());
-        let id = Random::stream(self.seed, &stream).bits128();
+        let id = self.unique_suffix(&name);
         let dir = format!("{name}.{id:032x}-delete");
         if self.disk.rename_dir(&name, &dir).is_ok() && self.disk.sync_dir("").is_ok() {
             let delay = partition.file_delete_delay_ms();

@@ -403,9 +403,10 @@ impl Driver {
 
 impl Drop for Driver {
     /// What lies in a directory is to be found again: its brokers are shut down. Where nothing
-    /// outlives the world, there is nothing to do.
+    /// outlives the world, there is nothing to do. After a panic nobody vouches for what is in
+    /// memory: the next start reads what is on the disk.
     fn drop(&mut self) {
-        if self.world.lies_in_a_directory() {
+        if !std::thread::panicking() && self.world.lies_in_a_directory() {
             self.shut_down();
         }
     }

@@ -27,7 +27,7 @@ pub struct IndexEntry {
 
 /// An entry as it is written: the offset relative to the segment's base.
 #[derive(Clone, Copy, Debug)]
-struct Relative {
+pub(super) struct Relative {
     offset: u32,
     position: u32,
 }
@@ -50,7 +50,8 @@ impl Entry for Relative {
 #[derive(Clone, Debug)]
 pub struct OffsetIndex {
     base: Offset,
-    entries: IndexFile<Relative>,
+    /// The file, for what is done alike with every index.
+    pub(super) entries: IndexFile<Relative>,
 }
 
 impl OffsetIndex {
@@ -115,11 +116,6 @@ impl OffsetIndex {
         self.entries.len() >= index_bytes as usize / Relative::SIZE
     }
 
-    /// Takes the entries into memory, so that more can follow.
-    pub(super) fn load(&mut self, disk: &dyn Disk) -> Result<(), DiskError> {
-        self.entries.load(disk)
-    }
-
     /// Writes an entry, whose offset lies after the last one's, to the file. It counts from
     /// [`push`](OffsetIndex::push) on.
     pub(super) fn write(&self, disk: &mut dyn Disk, entry: IndexEntry) -> Result<(), DiskError> {
@@ -135,21 +131,6 @@ impl OffsetIndex {
     /// Takes an entry that has been written.
     pub(super) fn push(&mut self, entry: IndexEntry) {
         self.entries.push(self.relative(entry));
-    }
-
-    /// Cuts what a failed write has left behind the last entry.
-    pub(super) fn cut_tail(&self, disk: &mut dyn Disk) -> Result<(), DiskError> {
-        self.entries.cut_tail(disk)
-    }
-
-    /// Makes the file durable.
-    pub(super) fn sync(&self, disk: &mut dyn Disk) -> Result<(), DiskError> {
-        self.entries.sync(disk)
-    }
-
-    /// Forgets every entry, and empties the file.
-    pub(super) fn clear(&mut self, disk: &mut dyn Disk) -> Result<(), DiskError> {
-        self.entries.clear(disk)
     }
 
     /// Drops the entries at and after `offset`.

@@ -5,7 +5,8 @@
 //! 1. Files that a deletion or a cleaning has left behind (`.deleted`, `.cleaned`, `.tmp`) go. A
 //!    `.swap` file is a cleaned segment that was to take the place of others: these go, it stays.
 //!    Indexes without a segment go.
-//! 2. Segments are opened in order. One whose indexes are missing or cannot be right is recovered.
+//! 2. Segments are opened in order. One whose indexes are missing or cannot be right is read to
+//!    build them anew; nothing of it is cut, unless the next point says so.
 //! 3. After a crash, segments that reach to the recovery point or beyond are recovered: what is
 //!    behind the first batch that is damaged is cut, and later segments go. Above the recovery
 //!    point each batch, and each segment, begins where the one before ends, unless the topic is
@@ -253,7 +254,8 @@ impl Opening<'_> {
         let mut batches = 0;
         let epochs = &mut log.leader_epochs;
         let dense_from = if self.config.compact { None } else { Some(self.start.recovery_point) };
-        let (end, damage) = segment.recover(self.disk, &self.config, dense_from, |batch| {
+        let limits = (must_scan, dense_from);
+        let (end, damage) = segment.recover(self.disk, &self.config, limits, |batch| {
             batches += 1;
             if epochs.latest().is_none_or(|latest| batch.leader_epoch() > latest.epoch) {
                 epochs.assign(batch.leader_epoch(), batch.base_offset());

@@ -246,8 +246,8 @@ impl LogSegment {
     pub(super) fn flush(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
         self.cut_tail(disk)?;
         disk.sync(self.file)?;
-        self.offset_index.sync(disk)?;
-        Ok(self.time_index.sync(disk)?)
+        self.offset_index.entries.sync(disk)?;
+        Ok(self.time_index.entries.sync(disk)?)
     }
 
     /// Writes the last time index entry: no batch will follow.
@@ -274,8 +274,8 @@ impl LogSegment {
     pub(super) fn cut_tail(&mut self, disk: &mut dyn Disk) -> Result<(), LogError> {
         if self.has_tail {
             disk.truncate(self.file, u64::from(self.size))?;
-            self.offset_index.cut_tail(disk)?;
-            self.time_index.cut_tail(disk)?;
+            self.offset_index.entries.cut_tail(disk)?;
+            self.time_index.entries.cut_tail(disk)?;
             self.has_tail = false;
         }
         Ok(())

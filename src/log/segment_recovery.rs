@@ -64,8 +64,8 @@ impl LogSegment {
         Ok((LogSegment::from_files(base, file, size, indexes, now), true))
     }
 
-    /// Where the batches of a file end that is not opened as a segment: behind the last one that is
-    /// whole, by its header.
+    /// Where the batches of a file end that is not opened as a segment. It is one that was made
+    /// durable, so that all of them are whole.
     pub(super) fn end_of_file(
         disk: &dyn Disk,
         base: Offset,
@@ -80,8 +80,8 @@ impl LogSegment {
     /// Gets ready to take batches: the indexes are taken into memory, and what the segment knows of
     /// its last batches is read again.
     pub(super) fn activate(&mut self, disk: &dyn Disk) -> Result<(), LogError> {
-        self.offset_index.load(disk)?;
-        self.time_index.load(disk)?;
+        self.offset_index.entries.load(disk)?;
+        self.time_index.entries.load(disk)?;
         if self.size > 0 && self.first_timestamp.is_none() {
             let start = IndexEntry { offset: self.base_offset, position: 0 };
             let first = self.scan(disk, start, |_| true)?;
@@ -110,15 +110,18 @@ impl LogSegment {
     /// Reads every batch, shows each that is whole to `visit`, cuts what follows the last of them,
     /// and builds the indexes anew. From the offset `dense_from` on no offset may be missing. Gives
     /// the offset behind the last batch, and what was cut.
+    ///
+    /// Where nothing may be cut, since all of it is durable, damage is no crash's doing and an
+    /// error; the file of batches stays as it is.
     pub(super) fn recover(
         &mut self,
         disk: &mut dyn Disk,
         config: &LogConfig,
-        dense_from: Option<Offset>,
+        (may_cut, dense_from): (bool, Option<Offset>),
         mut visit: impl FnMut(&RecordBatch),
     ) -> Result<(Offset, Option<Damage>), LogError> {
-        self.offset_index.clear(disk)?;
-        self.time_index.clear(disk)?;
+        self.offset_index.entries.clear(disk)?;
+        self.time_index.entries.clear(disk)?;
         self.largest = self.time_index.last();
         self.first_timestamp = None;
         self.bytes_since_index_entry = 0;
@@ -143,14 +146,14 @@ impl LogSegment {
             visit(&batch);
             end = batch.next_offset();
         };
-        let damage =
-            damage.map(|reason| Damage { position: self.size, bytes: size - self.size, reason });
-        if damage.is_some() {
-            // What is cut must not come back behind what is written in its place.
-            disk.truncate(self.file, u64::from(self.size))?;
-            disk.sync(self.file)?;
+        let Some(reason) = damage else { return Ok((end, None)) };
+        if !may_cut {
+            return Err(self.corrupt(self.size, reason));
         }
-        Ok((end, damage))
+        // What is cut must not come back behind what is written in its place.
+        disk.truncate(self.file, u64::from(self.size))?;
+        disk.sync(self.file)?;
+        Ok((end, Some(Damage { position: self.size, bytes: size - self.size, reason })))
     }
 
     /// The next batch of a segment of `size` bytes, or why there is none.

@@ -28,7 +28,7 @@ pub struct TimeIndexEntry {
 
 /// An entry as it is written: the offset relative to the segment's base.
 #[derive(Clone, Copy, Debug)]
-struct Relative {
+pub(super) struct Relative {
     timestamp: i64,
     offset: u32,
 }
@@ -53,7 +53,8 @@ impl Entry for Relative {
 #[derive(Clone, Debug)]
 pub struct TimeIndex {
     base: Offset,
-    entries: IndexFile<Relative>,
+    /// The file, for what is done alike with every index.
+    pub(super) entries: IndexFile<Relative>,
 }
 
 impl TimeIndex {
@@ -122,11 +123,6 @@ impl TimeIndex {
         self.entries.len() + 1 >= index_bytes as usize / Relative::SIZE
     }
 
-    /// Takes the entries into memory, so that more can follow.
-    pub(super) fn load(&mut self, disk: &dyn Disk) -> Result<(), DiskError> {
-        self.entries.load(disk)
-    }
-
     /// Writes an entry to the file, if it is [due](TimeIndex::is_due). It counts from
     /// [`push`](TimeIndex::push) on.
     pub(super) fn write(
@@ -154,21 +150,6 @@ impl TimeIndex {
     /// Whether the entry's timestamp is larger than the last one's; another one is no entry.
     fn is_due(&self, entry: TimeIndexEntry) -> bool {
         entry.timestamp > self.last().timestamp
-    }
-
-    /// Cuts what a failed write has left behind the last entry.
-    pub(super) fn cut_tail(&self, disk: &mut dyn Disk) -> Result<(), DiskError> {
-        self.entries.cut_tail(disk)
-    }
-
-    /// Makes the file durable.
-    pub(super) fn sync(&self, disk: &mut dyn Disk) -> Result<(), DiskError> {
-        self.entries.sync(disk)
-    }
-
-    /// Forgets every entry, and empties the file.
-    pub(super) fn clear(&mut self, disk: &mut dyn Disk) -> Result<(), DiskError> {
-        self.entries.clear(disk)
     }
 
     /// Drops the entries at and after `offset`.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use kafkarium::log::{Log, LogConfig, LogError, LogStart};
+use kafkarium::log::{Log, LogConfig, LogError, LogStart, ProducerEntry, ProducerState};
 use kafkarium::record::{BatchBuilder, BatchOptions, RecordBatch};
 use kafkarium::storage::{Disk, DiskFaults, FaultyDisk, read_file, replace_file};
-use kafkarium::types::{LeaderEpoch, Offset, Timestamp};
+use kafkarium::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Timestamp};
 
 use super::planted::{Bug, PlantedDisk};
 
@@ -143,7 +143,17 @@ impl Machine {
     }
 
     fn append(&mut self, log: usize, records: i64, len: usize, epoch: i32) -> Result<(), LogError> {
-        let mut builder = BatchBuilder::new(BatchOptions::default());
+        // Two idempotent producers take turns; each goes on where the log says that it is.
+        let producer_id = ProducerId(self.timestamp % 2);
+        let known = self.logs[log].producer_state().producer(producer_id);
+        let base_sequence = known.map_or(0, |entry| entry.last_sequence() + 1);
+        let producer_epoch = ProducerEpoch(0);
+        let mut builder = BatchBuilder::new(BatchOptions {
+            producer_id,
+            producer_epoch,
+            base_sequence,
+            ..BatchOptions::default()
+        });
         for _ in 0..records {
             self.timestamp += 1;
             let value = vec![b'a' + (self.timestamp % 26) as u8; len];
@@ -272,7 +282,27 @@ impl Machine {
         if end < promised {
             return Err(format!("{promised} was flushed, and the log ends at {end}"));
         }
+        self.check_producers(log, &found)?;
         self.check_indexes(log, &found)
+    }
+
+    /// What is known of producers is what their batches say.
+    fn check_producers(&self, log: usize, found: &BTreeMap<i64, Bytes>) -> Result<(), String> {
+        let mut replayed = ProducerState::default();
+        for bytes in found.values() {
+            replayed.update(&batch_of(bytes));
+        }
+        let last = |entry: &ProducerEntry| {
+            let batch = entry.batches.last().map(|batch| batch.last_offset);
+            (entry.epoch, entry.last_sequence(), batch, entry.last_timestamp)
+        };
+        for (id, entry) in replayed.producers() {
+            let known = self.logs[log].producer_state().producer(id).map(last);
+            if known != Some(last(entry)) {
+                return Err(format!("of {id:?} {known:?} is known, not {:?}", last(entry)));
+            }
+        }
+        Ok(())
     }
 
     /// All batches of a log, by base offset. They follow each other without a gap.
